@@ -394,7 +394,7 @@ impl Process {
     async fn prune(&self, used: i64) -> bool {
         let now = self.host.clock.now();
         let (journal, posts) = if used >= CROWDED { (KEEP_JOURNAL_CROWDED, KEEP_POSTS_CROWDED) } else { (KEEP_JOURNAL, KEEP_POSTS) };
-        match self.host.store.prune(now.plus(-journal), now.plus(-posts), now).await {
+        match self.host.store.prune(now.plus_ms(-journal), now.plus_ms(-posts), now).await {
             Ok(rows) => {
                 if rows > 0 {
                     tracing::debug!(rows, "old rows were forgotten");

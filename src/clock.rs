@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -19,17 +20,53 @@ impl UnixMs {
         self.0.div_euclid(1000)
     }
 
-    /// This moment plus `ms` milliseconds, without overflow.
+    /// This moment plus `span`, without overflow.
     #[must_use]
-    pub fn plus(self, ms: i64) -> Self {
+    pub fn plus(self, span: Duration) -> Self {
+        self.plus_ms(millis(span))
+    }
+
+    /// This moment minus `span`, without overflow.
+    #[must_use]
+    pub fn minus(self, span: Duration) -> Self {
+        Self(self.0.saturating_sub(millis(span)))
+    }
+
+    /// The same for milliseconds that came as a number (rows, wire formats, tests). May be negative.
+    #[must_use]
+    pub fn plus_ms(self, ms: i64) -> Self {
         Self(self.0.saturating_add(ms))
+    }
+
+    /// The time from `earlier` to this moment; zero if `earlier` is later, as it is once the clock was set back.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        if earlier > self { Duration::ZERO } else { self.apart(earlier) }
+    }
+
+    /// The time between both moments, whichever is later.
+    #[must_use]
+    pub fn apart(self, other: Self) -> Duration {
+        Duration::from_millis(self.0.abs_diff(other.0))
+    }
+
+    /// Whether `earlier` is at most `span` ago, and no later than this moment.
+    #[must_use]
+    pub fn is_within(self, span: Duration, earlier: Self) -> bool {
+        earlier <= self && self.apart(earlier) <= span
     }
 
     /// Milliseconds from `earlier` to this moment; negative if `earlier` is later.
     #[must_use]
-    pub fn since(self, earlier: Self) -> i64 {
+    pub fn ms_since(self, earlier: Self) -> i64 {
         self.0.saturating_sub(earlier.0)
     }
+}
+
+/// `span` in milliseconds, as rows and wire formats have it.
+#[must_use]
+pub fn millis(span: Duration) -> i64 {
+    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Where the time comes from. Cheap to clone.
@@ -57,7 +94,7 @@ impl Clock {
             Some(set) => UnixMs(set.load(Ordering::SeqCst)),
             None => {
                 let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-                UnixMs(since.map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX)))
+                UnixMs(since.map_or(0, millis))
             }
         }
     }

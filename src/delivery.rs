@@ -191,7 +191,7 @@ impl Shared {
             self.waited(&community, wait);
         }
         let now = self.outside.clock.now();
-        let next = next.map_or(LOOK_EVERY, |at| Duration::from_millis(u64::try_from(at.since(now)).unwrap_or(0)));
+        let next = next.map_or(LOOK_EVERY, |at| Duration::from_millis(u64::try_from(at.ms_since(now)).unwrap_or(0)));
         next.clamp(Duration::from_millis(1), if next < LOOK_EVERY { MAX_SLEEP } else { LOOK_EVERY })
     }
 
@@ -229,12 +229,12 @@ impl Shared {
         let Ok(lanes) = store.backlog().await else { return true };
         for lane in Lane::ALL {
             let of_lane = || lanes.iter().filter(|waiting| waiting.lane == lane);
-            let oldest = of_lane().map(|waiting| now.since(waiting.since)).max().unwrap_or(0).max(0);
+            let oldest = of_lane().map(|waiting| now.ms_since(waiting.since)).max().unwrap_or(0).max(0);
             metrics.queue(lane, of_lane().map(|waiting| waiting.posts).sum(), oldest);
         }
         for (community, status) in status.all() {
             let own = lanes.iter().filter(|waiting| waiting.community == community);
-            status.queue(&own.map(|waiting| (waiting.lane, waiting.posts, now.since(waiting.since).max(0))).collect::<Vec<_>>());
+            status.queue(&own.map(|waiting| (waiting.lane, waiting.posts, now.ms_since(waiting.since).max(0))).collect::<Vec<_>>());
         }
         if let Ok(parked) = store.parked().await {
             metrics.parked_channels(parked.len());
@@ -279,11 +279,11 @@ impl Shared {
                     // What is past waits for an operation that was not open.
                     let now = self.outside.clock.now();
                     let wait = slot.look().wait;
-                    let open = wait.filter(|_| at <= now).map_or(at, |wait| now.plus(wait.ms));
+                    let open = wait.filter(|_| at <= now).map_or(at, |wait| now.plus_ms(wait.ms));
                     if let (Some(wait), true) = (wait, at <= now) {
                         self.waited(slot.community(), wait);
                     }
-                    slot.give_back(Some(open.max(now.plus(1))));
+                    slot.give_back(Some(open.max(now.plus_ms(1))));
                     return Ok(tried);
                 }
                 ClaimOutcome::Claimed(claim) => match self.one(&mut slot, *claim).await {
@@ -300,7 +300,7 @@ impl Shared {
     /// The store failed: what is claimed is nobody's until its lease runs out.
     fn rest_after(&self, slot: ChannelSlot, error: StoreError) -> Result<usize, StoreError> {
         let pause = i64::try_from(STORE_PAUSE.as_millis()).unwrap_or(1_000);
-        slot.give_back(Some(self.outside.clock.now().plus(pause)));
+        slot.give_back(Some(self.outside.clock.now().plus_ms(pause)));
         Err(error)
     }
 
@@ -317,7 +317,7 @@ impl Shared {
             // Its own bucket is empty: it waits, others of the channel may go.
             Err(Blocked::Wait(wait)) => {
                 self.waited(slot.community(), wait);
-                store.release(claim, clock.now().plus(wait.ms)).await?;
+                store.release(claim, clock.now().plus_ms(wait.ms)).await?;
                 slot.look();
                 return store.take(self.request(slot)).await;
             }
@@ -346,7 +346,7 @@ impl Shared {
         let settlement = settle(&claim, answer.verdict, tries, now, fastrand::f64());
         if let Settlement::Again { due, obstacle: Some(Obstacle::Down | Obstacle::Edge), .. } = &settlement {
             // What fails for one post most likely fails for its neighbours: the channel pauses, but not as long as the post.
-            scheduler.block(claim.channel(), claim.operation(), due.since(now).min(OUTAGE_PAUSE_MS), DelayCause::OutagePause);
+            scheduler.block(claim.channel(), claim.operation(), due.ms_since(now).min(OUTAGE_PAUSE_MS), DelayCause::OutagePause);
         }
         let open = slot.look();
         let parked = matches!(settlement, Settlement::Park { .. });
@@ -433,7 +433,7 @@ impl Shared {
         match verdict {
             Verdict::Delivered(_) => {
                 metrics.post(PostOutcome::Delivered);
-                let delay = now.since(claim.lead.due_since()).max(0);
+                let delay = now.ms_since(claim.lead.due_since()).max(0);
                 if claim.lead.place != Place::Archive {
                     metrics.delivery_delay(claim.lane, delay);
                 }

@@ -242,7 +242,7 @@ impl SendScheduler {
         if !(open.creates || open.edits) {
             return None;
         }
-        state.crowded.retain(|_, at| now.since(*at).abs() <= 2 * CROWDED_MS);
+        state.crowded.retain(|_, at| now.ms_since(*at).abs() <= 2 * CROWDED_MS);
         if state.is_full_for(community, panic) {
             state.crowded.insert((community.clone(), panic), now);
             return None;
@@ -347,7 +347,7 @@ impl SendScheduler {
         let open = state.open(channel, false, now);
         // Nothing in its way but others: somebody gives a slot back soon, and that wakes delivery.
         let ms = open.wait.map_or(CROWDED_MS, |wait| wait.ms).max(stopped);
-        state.look_at(channel, &look.community, now.plus(ms), look.panic);
+        state.look_at(channel, &look.community, now.plus_ms(ms), look.panic);
         open.wait
     }
 
@@ -447,7 +447,7 @@ impl State {
     fn recall_crowded(&mut self, panic: bool, now: UnixMs) -> bool {
         let mut any = false;
         for look in self.look.values_mut() {
-            if look.at > now && look.at.since(now) <= CROWDED_MS && self.crowded.contains_key(&(look.community.clone(), panic)) {
+            if look.at > now && look.at.ms_since(now) <= CROWDED_MS && self.crowded.contains_key(&(look.community.clone(), panic)) {
                 look.at = now;
                 any = true;
             }
@@ -492,7 +492,7 @@ struct Stop(Option<UnixMs>);
 
 impl Stop {
     fn begin(&mut self, now: UnixMs) {
-        self.0 = Some(now.plus(STOP_PAUSE_MS));
+        self.0 = Some(now.plus_ms(STOP_PAUSE_MS));
     }
 
     /// True if there was one.
@@ -502,7 +502,7 @@ impl Stop {
 
     /// Milliseconds until a request may try; 0 = now.
     fn wait(&self, now: UnixMs) -> i64 {
-        self.0.map_or(0, |until| until.since(now)).max(0)
+        self.0.map_or(0, |until| until.ms_since(now)).max(0)
     }
 
     /// Whoever asks first after the pause takes the turn; the others wait for what comes of it.

@@ -533,8 +533,8 @@ mod tests {
         let (facts, now) = (status.snapshot(), UnixMs(999 * 60_000));
         assert_eq!(facts.waits(now), [("told", 10, 5_000), ("channel", 20, 0)]);
         assert_eq!(facts.waits.len(), 20);
-        assert_eq!(facts.waits(now.plus(9 * 60_000)), [("told", 1, 500), ("channel", 2, 0)]);
-        assert!(facts.waits(now.plus(600_000)).is_empty());
+        assert_eq!(facts.waits(now.plus_ms(9 * 60_000)), [("told", 1, 500), ("channel", 2, 0)]);
+        assert!(facts.waits(now.plus_ms(600_000)).is_empty());
     }
 
     #[test]

@@ -28,7 +28,7 @@ pub(super) fn check(data: &[u8]) {
     let (mut world, mut rows, mut now) = (Server::default(), Server::default(), BEGIN);
     for body in data.split(|byte| *byte == SEPARATOR).take(BODIES) {
         // Time passes by the body's length: a minute here, ten there.
-        now = now.plus(i64::try_from(body.len() % 61).unwrap_or_default() * 11_000);
+        now = now.plus_ms(i64::try_from(body.len() % 61).unwrap_or_default() * 11_000);
         for event in opened(body) {
             let applied = world.apply(&event, now);
             for entity in &applied.touched {
@@ -59,7 +59,7 @@ pub(super) fn check(data: &[u8]) {
     for kind in BoardKind::ALL {
         fits(&render::board(BoardId(1), kind, &[(ServerId(1), &world), (ServerId(2), &rows)], Labels::usual()));
     }
-    for entity in world.forget(now.plus(1), 0) {
+    for entity in world.forget(now.plus_ms(1), 0) {
         assert!(world.row(entity).is_none(), "{entity:?} is forgotten and there");
     }
 }
@@ -169,7 +169,7 @@ fn drawn(world: &Server, event: &Event, changes: &[Change], now: UnixMs) {
         }
         for message in messages {
             fits(&message);
-            let late = render::late(message, now, now.plus(700_000));
+            let late = render::late(message, now, now.plus_ms(700_000));
             assert!(late.roles.is_empty(), "what is very late calls somebody");
             fits(&late);
         }

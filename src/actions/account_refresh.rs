@@ -24,7 +24,7 @@ impl CadActions {
             }
             let now = self.0.deps.clock.now();
             // A clock that was set back must not stop it for that long.
-            if now.since(refreshed_at).abs() >= REFRESH_EVERY {
+            if now.ms_since(refreshed_at).abs() >= REFRESH_EVERY {
                 refreshed_at = now;
                 self.refresh_accounts().await;
             }

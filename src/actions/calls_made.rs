@@ -37,7 +37,7 @@ impl MadeOf {
     pub(super) fn of(&self, server: ServerId, subject: Subject, now: UnixMs) -> Option<Creation> {
         let mut known = self.lock();
         known.retain(|_, attempt| match attempt {
-            Creation::OutcomeUnknown(at) | Creation::Made(_, at) => now.since(*at) < KEPT,
+            Creation::OutcomeUnknown(at) | Creation::Made(_, at) => now.ms_since(*at) < KEPT,
         });
         known.get(&(server, subject)).copied()
     }

@@ -50,13 +50,13 @@ impl KnownMember {
     /// Whether the facts may have changed, so that a refusal must not rest on them.
     pub(super) fn is_old(&self, now: UnixMs) -> bool {
         match self.member {
-            Some(_) => now.since(self.linked_at) >= JUST_ASKED,
-            None => now.since(self.asked_at) >= UNLINKED,
+            Some(_) => now.ms_since(self.linked_at) >= JUST_ASKED,
+            None => now.ms_since(self.asked_at) >= UNLINKED,
         }
     }
 
     fn is_believed(&self, now: UnixMs) -> bool {
-        now.since(self.asked_at) < if self.member.is_some() { BELIEVED } else { UNLINKED }
+        now.ms_since(self.asked_at) < if self.member.is_some() { BELIEVED } else { UNLINKED }
     }
 }
 
@@ -182,7 +182,7 @@ impl Members {
         }
         let often = {
             let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
-            counted.retain(|_, (since, _)| now.since(*since) < ASKED_WITHIN);
+            counted.retain(|_, (since, _)| now.ms_since(*since) < ASKED_WITHIN);
             let (_, count) = counted.entry(user).or_insert((now, 0));
             *count = count.saturating_add(1);
             *count > ASKED_AT_MOST
@@ -300,7 +300,7 @@ impl Members {
     /// Refreshes a member in the background.
     pub(super) async fn keep_known(&self, user: UserId) -> Result<(), RestError> {
         match self.mapped(user).await {
-            Some(mapped) if self.clock.now().since(mapped.asked_at) >= REFRESHED_AFTER => {
+            Some(mapped) if self.clock.now().ms_since(mapped.asked_at) >= REFRESHED_AFTER => {
                 self.refreshed(user, mapped, Rank::Background).await.map(drop)
             }
             _ => Ok(()),
@@ -313,7 +313,7 @@ impl Members {
         let (key, now) = ((server, account.to_owned()), self.clock.now());
         {
             let mut off_duty = self.off_duty.lock().unwrap_or_else(PoisonError::into_inner);
-            off_duty.retain(|_, asked_at| now.since(*asked_at) < JUST_ASKED);
+            off_duty.retain(|_, asked_at| now.ms_since(*asked_at) < JUST_ASKED);
             if off_duty.contains_key(&key) {
                 return Ok(Vec::new());
             }
@@ -348,7 +348,7 @@ impl Members {
     pub(super) fn growing_old(&self, on_duty: impl Fn(&str) -> bool) -> Vec<UserId> {
         let now = self.clock.now();
         let mut old: Vec<(UnixMs, UserId)> = (self.lock().iter())
-            .filter(|(_, known)| now.since(known.asked_at) >= REFRESHED_AFTER)
+            .filter(|(_, known)| now.ms_since(known.asked_at) >= REFRESHED_AFTER)
             .filter(|(_, known)| known.member.as_ref().is_some_and(|member| on_duty(&member.account)))
             .map(|(user, known)| (known.asked_at, *user))
             .collect();
@@ -512,7 +512,7 @@ mod tests {
         let members = stage.while_time_passes(stage.members()).await;
         let known = stage.while_time_passes(join_all((1..=7).map(|user| members.known(UserId(user))))).await;
         assert!(
-            known.iter().all(|known| known.as_ref().is_ok_and(|known| stage.clock.now().since(known.asked_at) < BELIEVED)),
+            known.iter().all(|known| known.as_ref().is_ok_and(|known| stage.clock.now().ms_since(known.asked_at) < BELIEVED)),
             "{known:?}"
         );
         assert_eq!((stage.asked("/accounts/account"), stage.asked("/general/accounts")), (7, 1));

@@ -570,7 +570,7 @@ impl CadActions {
         let now = self.0.deps.clock.now();
         let before = {
             let mut called = self.0.called.lock().unwrap_or_else(PoisonError::into_inner);
-            called.retain(|_, at| now.since(*at) < BETWEEN_CALLS);
+            called.retain(|_, at| now.ms_since(*at) < BETWEEN_CALLS);
             // Counted before it is sent: two forms submitted at once are one call.
             match called.get(&actor.user) {
                 Some(at) => Some(*at),
@@ -578,7 +578,7 @@ impl CadActions {
             }
         };
         if let Some(at) = before {
-            let left = (BETWEEN_CALLS - now.since(at)).max(1_000).div_euclid(1_000);
+            let left = (BETWEEN_CALLS - now.ms_since(at)).max(1_000).div_euclid(1_000);
             return Err(ActionError::NothingToDo(safe!("You placed a call a moment ago: wait {} s before the next one.", left)));
         }
         let made = self.0.deps.actor.create_911(&who.granted, server, new).await;

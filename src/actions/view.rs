@@ -208,7 +208,7 @@ mod tests {
     fn world() -> Server {
         let mut world = Server::default();
         for (nth, event) in [unit(1, "ABC", true), unit(2, "abc", false), unit(3, "abc", false), unit(4, "xyz", false)].iter().enumerate() {
-            world.apply(event, AT.plus(i64::try_from(nth).unwrap()));
+            world.apply(event, AT.plus_ms(i64::try_from(nth).unwrap()));
         }
         let call = DispatchCall {
             id: Some(CallId(501)),
@@ -244,11 +244,11 @@ mod tests {
         let state = card_state(&world, subject).unwrap();
         assert_eq!((state.what.as_str(), state.priority, state.units.len()), ("Call #501", Some(2), 2));
         assert_eq!(dispatch_named(&world, CallId(501)), Some((subject, Some(CallId(501)))));
-        world.apply(&Event::DispatchClosed { by: None, calls: vec![CallId(501)] }, AT.plus(9));
+        world.apply(&Event::DispatchClosed { by: None, calls: vec![CallId(501)] }, AT.plus_ms(9));
         assert_eq!(card_state(&world, subject), None);
         assert_eq!(dispatch_named(&world, CallId(501)), Some((subject, None)));
         assert_eq!(dispatch_named(&world, CallId(7)), None);
-        assert_eq!(card_state(&world, Subject::Dispatch(CallId(501), AT.plus(1))), None);
+        assert_eq!(card_state(&world, Subject::Dispatch(CallId(501), AT.plus_ms(1))), None);
     }
 
     /// The whole call equals the known one, except for the change.
@@ -259,7 +259,7 @@ mod tests {
         let report = |world: &mut Server, whole: Object| {
             let data = json!({ "dispatch": whole });
             let events = decode(&Envelope { kind: "EVENT_DISPATCH_EDIT".into(), data, extras: Object::new() }).unwrap();
-            events.iter().flat_map(|event| world.apply(event, AT.plus(60_000)).changes).count()
+            events.iter().flat_map(|event| world.apply(event, AT.plus_ms(60_000)).changes).count()
         };
         let same = whole(&world, subject, |_| {}).unwrap();
         let before = world.dispatches.clone();

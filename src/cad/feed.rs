@@ -153,7 +153,7 @@ impl Feed {
                     return None;
                 }
                 let read = self.rest == RestReads::Off || look.read_at.is_some_and(|at| at >= back_at);
-                if !read && now.since(back_at) < MAX_READS {
+                if !read && now.ms_since(back_at) < MAX_READS {
                     return None;
                 }
                 self.state = State::Well;
@@ -176,7 +176,7 @@ impl Feed {
     fn lost_by_link(&self, look: &FeedFacts, now: UnixMs) -> Option<(UnixMs, usize, SilenceCause)> {
         let (since, before) = self.away?;
         // Events from another source count too.
-        if now.since(since) < LINK_AWAY || self.last_event.0 > since {
+        if now.ms_since(since) < LINK_AWAY || self.last_event.0 > since {
             return None;
         }
         let reason = match &look.link {
@@ -191,7 +191,7 @@ impl Feed {
         let link_tells =
             matches!(look.link, Link::Rejected(_) | Link::Contested) || self.away.is_some_and(|(since, _)| self.last_event.0 <= since);
         let quiet_since = self.last_event.0.max(on_duty_since).max(self.ready_since.unwrap_or_default());
-        if link_tells || now.since(quiet_since) < silence {
+        if link_tells || now.ms_since(quiet_since) < silence {
             return None;
         }
         Some((self.last_event.0, self.last_event.1, SilenceCause::Silence { hub: self.ready_since.is_some() }))
@@ -243,7 +243,7 @@ mod tests {
         fn pass(&mut self, seconds: i64) -> Vec<(i64, News)> {
             let mut news = Vec::new();
             for _ in 0..seconds {
-                self.now = self.now.plus(1_000);
+                self.now = self.now.plus_ms(1_000);
                 news.extend(self.feed.look(&self.look, self.now).map(|what| ((self.now.0 - START) / 1_000, what)));
             }
             news
@@ -255,7 +255,7 @@ mod tests {
         }
 
         fn event(&mut self) {
-            self.look.last_event = Some(self.now.plus(1));
+            self.look.last_event = Some(self.now.plus_ms(1));
         }
 
         fn read(&mut self, found: usize) {

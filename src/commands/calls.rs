@@ -191,7 +191,7 @@ mod tests {
                 location: Some("Alta St".into()),
                 ..EmergencyCall::default()
             };
-            world.apply(&Event::EmergencyNew(call), AT.plus(id));
+            world.apply(&Event::EmergencyNew(call), AT.plus_ms(id));
         }
         for (id, priority) in [(501, 1), (502, 3)] {
             let call = DispatchCall {
@@ -201,9 +201,9 @@ mod tests {
                 idents: Some(vec![Ident(2)]),
                 ..DispatchCall::default()
             };
-            world.apply(&Event::DispatchNew(call), AT.plus(id));
+            world.apply(&Event::DispatchNew(call), AT.plus_ms(id));
         }
-        world.apply(&Event::EmergencyRemoved { calls: vec![CallId(303)] }, AT.plus(900));
+        world.apply(&Event::EmergencyRemoved { calls: vec![CallId(303)] }, AT.plus_ms(900));
         world
     }
 
@@ -226,7 +226,7 @@ mod tests {
         let world = world();
         let idents = |of| units(&world, ServerId(1), Labels::usual(), of).iter().map(|unit| unit.ident.0).collect::<Vec<_>>();
         assert_eq!(idents(None), [1, 2]);
-        assert_eq!(idents(Some(Subject::Dispatch(CallId(501), AT.plus(501)))), [2]);
+        assert_eq!(idents(Some(Subject::Dispatch(CallId(501), AT.plus_ms(501)))), [2]);
         assert_eq!(idents(Some(Subject::Emergency(CallId(302), AT))), Vec::<i64>::new());
         assert_eq!(units(&world, ServerId(1), Labels::usual(), None)[0].choice, "A-1 J. *Doe* · 🟢 Available");
         assert_eq!((unit_name(&world, Ident(2)), unit_name(&world, Ident(9))), ("B-2 J. *Doe*".into(), "Unit 9".into()));

@@ -25,7 +25,7 @@ impl NoticeThrottle {
     /// Remembers that someone may not write notes.
     pub(super) fn refuse(&self, user: UserId, now: UnixMs) {
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        refused.retain(|_, at| now.since(*at) < REFUSED_FOR);
+        refused.retain(|_, at| now.ms_since(*at) < REFUSED_FOR);
         if refused.len() < MAX_REMEMBERED_PEOPLE {
             refused.insert(user, now);
         }
@@ -33,13 +33,13 @@ impl NoticeThrottle {
 
     pub(super) fn is_refused(&self, user: UserId, now: UnixMs) -> bool {
         let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        refused.get(&user).is_some_and(|at| now.since(*at) < REFUSED_FOR)
+        refused.get(&user).is_some_and(|at| now.ms_since(*at) < REFUSED_FOR)
     }
 
     /// Whether to notify someone now. If so, remembers it.
     pub(super) fn is_due(&self, user: UserId, thread: ChannelId, now: UnixMs) -> bool {
         let mut notified = self.notified.lock().unwrap_or_else(PoisonError::into_inner);
-        notified.retain(|_, at| now.since(*at) < NOTICE_EVERY);
+        notified.retain(|_, at| now.ms_since(*at) < NOTICE_EVERY);
         if notified.len() >= MAX_REMEMBERED_PEOPLE || notified.contains_key(&(user, thread)) {
             return false;
         }
@@ -55,14 +55,14 @@ mod tests {
     #[test]
     fn each_is_notified_once_in_ten_minutes_in_each_thread() {
         let (throttle, at) = (NoticeThrottle::default(), UnixMs(1_763_700_000_000));
-        let due = |user, thread, ms| throttle.is_due(UserId(user), ChannelId(thread), at.plus(ms));
+        let due = |user, thread, ms| throttle.is_due(UserId(user), ChannelId(thread), at.plus_ms(ms));
         assert!(due(1, 1, 0) && !due(1, 1, 599_999) && due(1, 2, 1) && due(2, 1, 2) && due(1, 1, 600_000));
         for user in 10..5_000 {
             due(user, 1, 600_001);
         }
         assert!(throttle.notified.lock().unwrap().len() <= MAX_REMEMBERED_PEOPLE);
         throttle.refuse(UserId(1), at);
-        assert!(throttle.is_refused(UserId(1), at.plus(59_999)) && !throttle.is_refused(UserId(1), at.plus(60_000)));
+        assert!(throttle.is_refused(UserId(1), at.plus_ms(59_999)) && !throttle.is_refused(UserId(1), at.plus_ms(60_000)));
         assert!(!throttle.is_refused(UserId(2), at));
     }
 }

@@ -18,7 +18,7 @@ pub(super) struct OpenForms(Mutex<HashMap<(GuildId, UserId), UnixMs>>);
 impl OpenForms {
     fn lasting(&self, now: UnixMs) -> MutexGuard<'_, HashMap<(GuildId, UserId), UnixMs>> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|_, at| now.since(*at) < GOES_ON);
+        all.retain(|_, at| now.ms_since(*at) < GOES_ON);
         all
     }
 
@@ -43,10 +43,10 @@ mod tests {
         let (open_forms, at) = (OpenForms::default(), UnixMs(1_790_000_000_000));
         let who = |guild, user| (GuildId(guild), UserId(user));
         open_forms.add(who(1, 1), at);
-        assert!(open_forms.has(who(1, 1), at.plus(3_599_999)));
+        assert!(open_forms.has(who(1, 1), at.plus_ms(3_599_999)));
         assert!(!open_forms.has(who(1, 2), at) && !open_forms.has(who(2, 1), at));
-        assert!(!open_forms.has(who(1, 1), at.plus(3_600_000)));
-        (10..5_000).for_each(|user| open_forms.add(who(1, user), at.plus(1)));
+        assert!(!open_forms.has(who(1, 1), at.plus_ms(3_600_000)));
+        (10..5_000).for_each(|user| open_forms.add(who(1, user), at.plus_ms(1)));
         assert!(open_forms.0.lock().unwrap().len() <= MAX_OPEN_FORMS);
     }
 }

@@ -43,7 +43,7 @@ impl Roles {
         let (key, now) = ((guild, user), self.clock.now());
         {
             let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-            known.retain(|_, (at, _)| now.since(*at) < BELIEVED);
+            known.retain(|_, (at, _)| now.ms_since(*at) < BELIEVED);
             if let Some((_, roles)) = known.get(&key) {
                 return Ok(roles.clone());
             }

@@ -56,7 +56,7 @@ impl Dedup {
     pub fn is_copy(&mut self, event: &RawEvent, decoded: &[Event]) -> bool {
         let now = event.received_at;
         while let Some((at, content)) = self.order.front().copied() {
-            if now.since(at) <= WITHIN_MS && self.order.len() < MAX_REMEMBERED {
+            if now.ms_since(at) <= WITHIN_MS && self.order.len() < MAX_REMEMBERED {
                 break;
             }
             self.order.pop_front();
@@ -71,7 +71,7 @@ impl Dedup {
         }
         let content = self.content(event, decoded);
         let arrivals = self.unclaimed.entry(content).or_default();
-        let original = arrivals.iter().position(|(at, source)| *source != event.source && now.since(*at) <= WITHIN_MS);
+        let original = arrivals.iter().position(|(at, source)| *source != event.source && now.ms_since(*at) <= WITHIN_MS);
         if let Some(place) = original {
             if let Some((at, Source::Bot)) = arrivals.remove(place) {
                 self.own.retain(|own| (own.at, own.content) != (at, content));
@@ -87,7 +87,7 @@ impl Dedup {
     /// Forgets the bot's own events about the subjects of `event`, and remembers it if it is the bot's own.
     fn contradict(&mut self, event: &RawEvent, decoded: &[Event], content: u64) {
         let now = event.received_at;
-        self.own.retain(|own| (0..=WITHIN_MS).contains(&now.since(own.at)));
+        self.own.retain(|own| (0..=WITHIN_MS).contains(&now.ms_since(own.at)));
         let is_own = event.source == Source::Bot;
         if self.own.is_empty() && !is_own {
             return;

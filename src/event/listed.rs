@@ -141,7 +141,7 @@ mod tests {
             "updated": "2026-04-08T21:31:00Z",
         })))
         .unwrap();
-        assert_eq!((call.id, call.is_emergency, call.updated), (Some(CallId(302)), true, Some(HALF_PAST.plus(60_000))));
+        assert_eq!((call.id, call.is_emergency, call.updated), (Some(CallId(302)), true, Some(HALF_PAST.plus_ms(60_000))));
         assert_eq!((call.caller.as_deref(), call.location.as_deref()), (Some("Jane Doe"), Some("Innocence Blvd")));
         assert_eq!(call.meta.get("postal").map(String::as_str), Some("9001"));
         assert_eq!(listed_emergency(&object(json!({"isEmergency": true}))), None);

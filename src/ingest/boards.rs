@@ -51,9 +51,9 @@ struct Watched {
 impl Watched {
     /// The earliest time of the next drawing.
     fn next(&self, now: UnixMs) -> UnixMs {
-        let pace = if now.since(self.made) > OLD { OLD_PACE } else { PACE };
+        let pace = if now.ms_since(self.made) > OLD { OLD_PACE } else { PACE };
         // The upper bound is for a clock that was set back.
-        self.drawn.map_or(now, |drawn| drawn.plus(pace).clamp(now, now.plus(pace)))
+        self.drawn.map_or(now, |drawn| drawn.plus_ms(pace).clamp(now, now.plus_ms(pace)))
     }
 }
 
@@ -85,7 +85,7 @@ impl Boards {
         for watched in self.0.values_mut() {
             let board = &watched.board;
             // A time further ahead than any pace is from before the clock was set back.
-            let wanted = watched.wanted.is_some_and(|at| at.since(now) <= OLD_PACE);
+            let wanted = watched.wanted.is_some_and(|at| at.ms_since(now) <= OLD_PACE);
             if !wanted && board.server.is_none_or(|only| only == server) {
                 watched.wanted = Some(watched.next(now));
             }
@@ -125,7 +125,7 @@ impl Boards {
     /// Milliseconds until the next board is due; `None` = nothing is wanted.
     #[must_use]
     pub fn next(&self, now: UnixMs) -> Option<i64> {
-        self.0.values().filter_map(|watched| watched.wanted).min().map(|at| at.since(now).max(0))
+        self.0.values().filter_map(|watched| watched.wanted).min().map(|at| at.ms_since(now).max(0))
     }
 
     /// The draft of a board as the worlds are now. `None` if there is no such board.
@@ -199,13 +199,13 @@ mod tests {
 
     fn quiet(all: &[Board]) -> Boards {
         let mut boards = Boards::default();
-        boards.sync(all, T.plus(-PACE));
-        assert_eq!(boards.due(T.plus(-PACE)).len(), all.len(), "new boards are drawn at once");
+        boards.sync(all, T.plus_ms(-PACE));
+        assert_eq!(boards.due(T.plus_ms(-PACE)).len(), all.len(), "new boards are drawn at once");
         boards
     }
 
     fn touch(boards: &mut Boards, server: u32, ms: i64) {
-        boards.touch(ServerId(server), T.plus(ms));
+        boards.touch(ServerId(server), T.plus_ms(ms));
     }
 
     #[test]
@@ -216,34 +216,34 @@ mod tests {
         assert_eq!((boards.next(T), boards.due(T)), (Some(0), vec![BoardId(1)]));
         for ms in [1, 1_000, 4_999] {
             touch(&mut boards, 1, ms);
-            assert_eq!((boards.due(T.plus(ms)), boards.next(T.plus(ms))), (vec![], Some(5_000 - ms)));
+            assert_eq!((boards.due(T.plus_ms(ms)), boards.next(T.plus_ms(ms))), (vec![], Some(5_000 - ms)));
         }
-        assert_eq!(boards.due(T.plus(5_000)), [BoardId(1)]);
-        assert_eq!(boards.next(T.plus(5_000)), None, "one planner holds all changes");
+        assert_eq!(boards.due(T.plus_ms(5_000)), [BoardId(1)]);
+        assert_eq!(boards.next(T.plus_ms(5_000)), None, "one planner holds all changes");
         touch(&mut boards, 1, 10_001);
-        assert_eq!(boards.due(T.plus(10_001)), [BoardId(1)]);
+        assert_eq!(boards.due(T.plus_ms(10_001)), [BoardId(1)]);
     }
 
     #[test]
     fn an_old_message_is_edited_once_a_minute() {
         let mut boards = quiet(&[board(1, None)]);
         touch(&mut boards, 1, OLD);
-        assert_eq!(boards.due(T.plus(OLD)), [BoardId(1)]);
+        assert_eq!(boards.due(T.plus_ms(OLD)), [BoardId(1)]);
         touch(&mut boards, 1, OLD + 1);
-        assert_eq!(boards.next(T.plus(OLD + 1)), Some(59_999));
+        assert_eq!(boards.next(T.plus_ms(OLD + 1)), Some(59_999));
         // Somebody asks for it.
-        boards.want(GuildId(1), None, T.plus(OLD + 2));
-        assert_eq!(boards.due(T.plus(OLD + 2)), [BoardId(1)]);
+        boards.want(GuildId(1), None, T.plus_ms(OLD + 2));
+        assert_eq!(boards.due(T.plus_ms(OLD + 2)), [BoardId(1)]);
     }
 
     #[test]
     fn after_a_start_each_is_drawn_once_and_old_messages_stay_old() {
         let all = [board(1, None), board(2, None)];
-        let mut boards = Boards::restore(&all, &[(BoardId(1), T.plus(-OLD - 1)), (BoardId(9), T)], T);
+        let mut boards = Boards::restore(&all, &[(BoardId(1), T.plus_ms(-OLD - 1)), (BoardId(9), T)], T);
         assert_eq!((boards.due(T), boards.next(T)), (vec![BoardId(1), BoardId(2)], None));
         touch(&mut boards, 1, 1);
-        assert_eq!(boards.due(T.plus(PACE)), [BoardId(2)]);
-        assert_eq!(boards.due(T.plus(OLD_PACE)), [BoardId(1)]);
+        assert_eq!(boards.due(T.plus_ms(PACE)), [BoardId(2)]);
+        assert_eq!(boards.due(T.plus_ms(OLD_PACE)), [BoardId(1)]);
     }
 
     #[test]
@@ -265,7 +265,7 @@ mod tests {
         assert_eq!(boards.due(T), [BoardId(2)]);
         boards.again(&[BoardId(1), BoardId(2)], T);
         assert_eq!((boards.due(T), boards.next(T)), (vec![], Some(PACE)), "a broken disk is not hammered");
-        assert_eq!(boards.due(T.plus(PACE)), [BoardId(2)]);
+        assert_eq!(boards.due(T.plus_ms(PACE)), [BoardId(2)]);
         assert_eq!(boards.draw(BoardId(1), &HashMap::new(), &Labels::default(), T), None);
     }
 
@@ -275,9 +275,9 @@ mod tests {
         touch(&mut boards, 1, 0);
         assert_eq!(boards.due(T), [BoardId(1)]);
         touch(&mut boards, 1, -86_400_000);
-        assert!(boards.next(T.plus(-86_400_000)).is_some_and(|ms| ms <= PACE), "{boards:?}");
+        assert!(boards.next(T.plus_ms(-86_400_000)).is_some_and(|ms| ms <= PACE), "{boards:?}");
         touch(&mut boards, 1, -2 * 86_400_000);
-        assert!(boards.next(T.plus(-2 * 86_400_000)).is_some_and(|ms| ms <= PACE), "{boards:?}");
+        assert!(boards.next(T.plus_ms(-2 * 86_400_000)).is_some_and(|ms| ms <= PACE), "{boards:?}");
     }
 
     #[test]
@@ -294,7 +294,7 @@ mod tests {
         let draft = boards.draw(BoardId(1), &worlds, &Labels::default(), T).unwrap();
         assert_eq!((draft.key.subject.as_str(), draft.key.server, draft.lane, draft.over), ("board:1", ServerId(0), Lane::Board, false));
         assert_eq!(
-            boards.draw(BoardId(1), &worlds, &Labels::default(), T.plus(99)).unwrap().message,
+            boards.draw(BoardId(1), &worlds, &Labels::default(), T.plus_ms(99)).unwrap().message,
             draft.message,
             "time changes nothing"
         );

@@ -26,7 +26,7 @@ struct Page {
 impl LogPages {
     /// Adds a line: returns the page's subject and the page as it is now.
     pub(super) fn append(&mut self, place: (ChannelId, ServerId), number: (i64, u32), at: UnixMs, line: Message) -> (String, Message) {
-        if let Some(page) = self.0.get_mut(&place).filter(|page| at.since(page.began) <= PAGE_MS && page.lines < PAGE_LINES) {
+        if let Some(page) = self.0.get_mut(&place).filter(|page| at.ms_since(page.began) <= PAGE_MS && page.lines < PAGE_LINES) {
             let mut joined = render::gather(vec![page.message.clone(), line.clone()]);
             if let (Some(message), 1) = (joined.pop(), joined.len() + 1) {
                 page.lines += 1;
@@ -37,7 +37,7 @@ impl LogPages {
         // Two lines of one event may both begin a page (the first did not fit): the count keeps them apart.
         let nth = self.0.get(&place).map_or(0, |page| page.lines);
         let subject = format!("line:{}.{}.{nth}", number.0, number.1);
-        self.0.retain(|_, page| at.since(page.began) <= PAGE_MS);
+        self.0.retain(|_, page| at.ms_since(page.began) <= PAGE_MS);
         self.0.insert(place, Page { subject: subject.clone(), began: at, lines: 1, message: line.clone() });
         (subject, line)
     }

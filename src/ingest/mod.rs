@@ -529,7 +529,7 @@ impl Ingest {
         let now = self.deps.clock.now();
         let routing = self.deps.store.routing_now();
         let before = std::mem::replace(&mut self.routing, Arc::clone(&routing));
-        self.rerouted.retain(|_, at| now.since(*at) < planner::YOUNG_MS);
+        self.rerouted.retain(|_, at| now.ms_since(*at) < planner::YOUNG_MS);
         self.memos.only_of(|guild| routing.access.community_of(guild).is_some());
         let changed = routing.routes.iter().filter(|route| !before.routes.contains(route));
         self.rerouted.extend(changed.map(|route| (route.id, now)));
@@ -592,7 +592,7 @@ impl Ingest {
     }
 
     fn forget(&mut self, now: UnixMs, batch: &mut Batch) {
-        if now.since(self.forgotten_at) < FORGET_EVERY && !self.worlds.values().any(Server::is_crowded) {
+        if now.ms_since(self.forgotten_at) < FORGET_EVERY && !self.worlds.values().any(Server::is_crowded) {
             return;
         }
         self.forgotten_at = now;
@@ -626,7 +626,7 @@ async fn known_events(store: &CommunityStore, now: UnixMs) -> Result<Dedup, Stor
     let seen = |dedup: &mut Dedup, event: RawEvent| {
         dedup.is_copy(&event, &decode(&event.envelope).unwrap_or_default());
     };
-    store.events_since(now.plus(-WITHIN_MS), Dedup::default(), seen).await
+    store.events_since(now.plus_ms(-WITHIN_MS), Dedup::default(), seen).await
 }
 
 /// Until then, if there is such a time.

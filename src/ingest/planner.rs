@@ -366,7 +366,7 @@ impl<'a> PostPlanner<'a> {
     /// panicking unit's department became known. It is news there; not if the route was created or changed since, or if it isn't
     /// known when the subject began.
     fn newly_admitted(&self, subject: Subject, target: &MatchedTarget) -> bool {
-        let Some(since) = subject.since().filter(|since| *since < self.at && self.at.since(*since) <= YOUNG_MS) else { return false };
+        let Some(since) = subject.since().filter(|since| *since < self.at && self.at.ms_since(*since) <= YOUNG_MS) else { return false };
         let joined_late = match subject {
             Subject::Emergency(id, _) => self.world.emergencies.get(&id).is_some_and(|call| call.joined_late),
             Subject::Dispatch(id, _) => self.world.dispatches.get(&id).is_some_and(|call| call.joined_late),

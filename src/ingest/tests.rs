@@ -251,7 +251,7 @@ impl Harness {
     }
 
     fn feed(&mut self, envelope: &Envelope) -> Vec<DesiredPost> {
-        self.at = self.at.plus(1_000);
+        self.at = self.at.plus_ms(1_000);
         let mut drafts = Vec::new();
         for event in decode(envelope).unwrap() {
             self.seq += 1;
@@ -362,7 +362,7 @@ fn what_stands_for_itself_makes_no_sound_either_where_the_route_is_muted() {
     for (topic, style) in [(Topic::Tone, Style::Compact), (Topic::Station, Style::Card), (Topic::Duty, Style::Log)] {
         for muted in [false, true] {
             let mut harness = Harness::new(vec![route(1, Listens::To(topic), 7, style)]);
-            harness.routes[0].spec.rule.mute = muted.then(|| Mute { until: harness.at.plus(60_000), panic: false });
+            harness.routes[0].spec.rule.mute = muted.then(|| Mute { until: harness.at.plus_ms(60_000), panic: false });
             let drafts = harness.feed(&samples::event(topic));
             assert_eq!(drafts.len(), 1, "{topic:?}");
             assert_eq!(drafts[0].message.silent, muted, "{topic:?}: {:#?}", drafts[0]);
@@ -403,7 +403,7 @@ fn lines_share_a_message_while_they_come_close_together() {
     assert_eq!(first[0].key, second[0].key);
     let lines = second[0].message.embeds[0].description.as_deref().unwrap().lines().count();
     assert_eq!(lines, 2);
-    harness.at = harness.at.plus(600_000);
+    harness.at = harness.at.plus_ms(600_000);
     assert_ne!(harness.feed(&status(3))[0].key, first[0].key);
 }
 

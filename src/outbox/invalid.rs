@@ -80,8 +80,8 @@ impl InvalidRequests {
                     left < STOP_FROM
                 });
                 let slots = i64::try_from(SLOTS).unwrap_or(60);
-                let until = freed.map_or(now.plus(SLOT_MS), |(slot, _)| UnixMs(slot.saturating_add(slots).saturating_mul(SLOT_MS)));
-                SendPace::Stop { until: until.max(now.plus(1)) }
+                let until = freed.map_or(now.plus_ms(SLOT_MS), |(slot, _)| UnixMs(slot.saturating_add(slots).saturating_mul(SLOT_MS)));
+                SendPace::Stop { until: until.max(now.plus_ms(1)) }
             }
         }
     }

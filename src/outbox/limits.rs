@@ -172,7 +172,7 @@ impl SendLimits {
         let bucket = self.buckets.entry(name).or_default();
         if bucket.reset_at <= now {
             bucket.left = bucket.limit;
-            bucket.reset_at = now.plus(bucket.window_ms);
+            bucket.reset_at = now.plus_ms(bucket.window_ms);
         }
         bucket.left = bucket.left.saturating_sub(1);
         bucket.in_flight += 1;
@@ -189,7 +189,7 @@ impl SendLimits {
             }
             self.sent.push_back(now);
         }
-        while self.sent.front().is_some_and(|at| now.since(*at) >= SECOND_MS) {
+        while self.sent.front().is_some_and(|at| now.ms_since(*at) >= SECOND_MS) {
             self.sent.pop_front();
         }
     }
@@ -219,19 +219,19 @@ impl SendLimits {
         if remaining.saturating_add(1) >= bucket.limit {
             bucket.window_ms = after.clamp(100, 60_000);
         }
-        bucket.reset_at = now.plus(after);
+        bucket.reset_at = now.plus_ms(after);
     }
 
     /// A 429, or an error that pauses a channel: no request on this route for `ms`.
     pub fn block(&mut self, channel: ChannelId, operation: Operation, ms: i64, cause: DelayCause, now: UnixMs) {
         let name = self.name((channel, operation));
         self.make_room(now);
-        self.buckets.entry(name).or_default().blocked = Some((now.plus(ms), cause));
+        self.buckets.entry(name).or_default().blocked = Some((now.plus_ms(ms), cause));
     }
 
     /// A global 429: no request at all for `ms`.
     pub fn block_all(&mut self, ms: i64, now: UnixMs) {
-        self.global_until = self.global_until.max(now.plus(ms));
+        self.global_until = self.global_until.max(now.plus_ms(ms));
     }
 
     /// A response that counts toward Discord's ban: 401, 403, or a 429 that isn't shared.
@@ -246,17 +246,17 @@ impl SendLimits {
     }
 
     fn global(&self, panic: bool, now: UnixMs) -> Option<Wait> {
-        let wait = |until: UnixMs, cause| Some(Wait { ms: until.since(now), cause }).filter(|wait| wait.ms > 0);
+        let wait = |until: UnixMs, cause| Some(Wait { ms: until.ms_since(now), cause }).filter(|wait| wait.ms > 0);
         let retry_after = wait(self.global_until, DelayCause::RetryAfter);
         let guard = match self.invalid.pace(now) {
             SendPace::Free => None,
             SendPace::Slow if panic => None,
-            SendPace::Slow => wait(self.sent_at.map_or(now, |last| last.plus(SLOW_MS)), DelayCause::Guard),
+            SendPace::Slow => wait(self.sent_at.map_or(now, |last| last.plus_ms(SLOW_MS)), DelayCause::Guard),
             SendPace::Stop { until } => wait(until, DelayCause::Guard),
         };
         let own = if panic { self.per_second } else { self.per_second.saturating_sub(GLOBAL_RESERVE).max(1) };
         let full = (self.per_second > 0).then(|| self.sent.len().checked_sub(own)).flatten().and_then(|at| self.sent.get(at));
-        let own = full.and_then(|at| wait(at.plus(SECOND_MS), DelayCause::Global));
+        let own = full.and_then(|at| wait(at.plus_ms(SECOND_MS), DelayCause::Global));
         [retry_after, guard, own].into_iter().flatten().max_by_key(|wait| wait.ms)
     }
 
@@ -296,16 +296,16 @@ impl Bucket {
     }
 
     fn wait(&self, operation: Operation, panic: bool, now: UnixMs) -> Option<Wait> {
-        let until = |at: UnixMs, cause| Some(Wait { ms: at.since(now), cause }).filter(|wait| wait.ms > 0);
+        let until = |at: UnixMs, cause| Some(Wait { ms: at.ms_since(now), cause }).filter(|wait| wait.ms > 0);
         let blocked = self.blocked.and_then(|(at, cause)| until(at, cause));
         let (left, reserve) = (self.left_at(now), self.reserve(operation, panic));
         let own = if self.limit == 0 {
             // Nothing is known yet: the first response says it.
             None
         } else if left <= reserve {
-            until(self.reset_at.max(now.plus(1)), DelayCause::Bucket)
+            until(self.reset_at.max(now.plus_ms(1)), DelayCause::Bucket)
         } else if reserve > 0 && self.reset_at > now {
-            until(self.sent_at.plus(batching_ms(left - reserve)), DelayCause::Batching)
+            until(self.sent_at.plus_ms(batching_ms(left - reserve)), DelayCause::Batching)
         } else {
             None
         };

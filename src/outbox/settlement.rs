@@ -55,10 +55,10 @@ pub fn settle(claim: &Claim, verdict: Verdict, tries: u32, now: UnixMs, jitter: 
         Verdict::Wait { ms, .. } | Verdict::WaitThis { ms } => {
             let on_purpose = matches!(verdict, Verdict::WaitThis { .. });
             let reason = "Discord asked us to wait".into();
-            Settlement::Again { due: now.plus(ms.max(0)), counts: false, in_doubt: false, reason, obstacle: None, on_purpose }
+            Settlement::Again { due: now.plus_ms(ms.max(0)), counts: false, in_doubt: false, reason, obstacle: None, on_purpose }
         }
         Verdict::Retry { reason } => Settlement::Again {
-            due: now.plus(backoff(claim.lead.attempts, jitter)),
+            due: now.plus_ms(backoff(claim.lead.attempts, jitter)),
             counts: true,
             in_doubt: true,
             reason,
@@ -69,13 +69,13 @@ pub fn settle(claim: &Claim, verdict: Verdict, tries: u32, now: UnixMs, jitter: 
         Verdict::Obstructed { obstacle: Obstacle::Unknown(_) | Obstacle::Blocked, .. } if is_new_batch(claim) => Settlement::Alone,
         Verdict::Obstructed { obstacle, reason } => again(claim, obstacle, reason, now, jitter),
         Verdict::Stop { reason } => {
-            Settlement::Again { due: now.plus(PARK_MS), counts: false, in_doubt: false, reason, obstacle: None, on_purpose: false }
+            Settlement::Again { due: now.plus_ms(PARK_MS), counts: false, in_doubt: false, reason, obstacle: None, on_purpose: false }
         }
         // The channel accepted others since: this message needs more than they do.
         Verdict::Refused { reason } if claim.lead.isolated => again(claim, Obstacle::Refused, reason, now, jitter),
         Verdict::Refused { reason } => {
             let ms = PARK_MS.saturating_mul(1_i64.checked_shl(tries.min(10)).unwrap_or(1)).min(PARK_MAX_MS);
-            Settlement::Park { until: now.plus(ms), reason }
+            Settlement::Park { until: now.plus_ms(ms), reason }
         }
         Verdict::MessageGone if claim.lead.closed && !claim.lead.is_log_page() => Settlement::Over,
         Verdict::MessageGone => Settlement::Repost,
@@ -85,7 +85,7 @@ pub fn settle(claim: &Claim, verdict: Verdict, tries: u32, now: UnixMs, jitter: 
 }
 
 fn again(claim: &Claim, obstacle: Obstacle, reason: String, now: UnixMs, jitter: f64) -> Settlement {
-    let due = now.plus(obstacle.wait_ms(claim.lead.attempts, jitter));
+    let due = now.plus_ms(obstacle.wait_ms(claim.lead.attempts, jitter));
     Settlement::Again { due, counts: true, in_doubt: false, reason, obstacle: Some(obstacle), on_purpose: false }
 }
 

@@ -160,8 +160,8 @@ fn fields(call: &Dispatch, view: &View<'_>, priority: Option<SafeText>, closed: 
     let nobody = || (!closed).then(|| "Nobody yet".into());
     fields.wide("Units", draft::list(&units, " · ", 800).or_else(nobody));
     if let Some(closed_at) = call.closed_at.filter(|_| !call.joined_late) {
-        fields.inline("Duration", Some(words::duration(closed_at.since(call.opened_at))));
-        let first = call.first_unit_at.map(|at| words::duration(at.since(call.opened_at)));
+        fields.inline("Duration", Some(words::duration(closed_at.ms_since(call.opened_at))));
+        let first = call.first_unit_at.map(|at| words::duration(at.ms_since(call.opened_at)));
         fields.inline("First unit after", Some(first.unwrap_or_else(|| "None came".into())));
     }
     let last = call.notes.iter().rev().find_map(note_line);
@@ -210,7 +210,7 @@ fn moment_words(call: &Dispatch, moment: &TimelineEntry, view: &View<'_>) -> Saf
     let after = || match call.joined_late {
         true if moment.at == call.opened_at => SafeText::default(),
         true => safe!(" ({})", at),
-        false => safe!(" ({})", words::duration(moment.at.since(call.opened_at))),
+        false => safe!(" ({})", words::duration(moment.at.ms_since(call.opened_at))),
     };
     match &moment.what {
         MomentKind::Called => safe!("📞 {} {}", at, words::emergency(view.labels, true)),
@@ -339,7 +339,7 @@ mod tests {
         let call = call(&mut world);
         call.edited = vec!["priority".into(), "block".into(), "title".into(), "description".into()];
         call.priority = Some(Priority::Level(3));
-        let at = sample::OPENED.plus(120_000);
+        let at = sample::OPENED.plus_ms(120_000);
         call.timeline.push(TimelineEntry::new(at, MomentKind::Priority { from: Some(Priority::Level(1)), to: Some(Priority::Level(3)) }));
         call.timeline.push(TimelineEntry::new(at, MomentKind::Edited(vec!["block".into(), "title".into()])));
         assert_snapshot!(shown(&world, Style::Card, &[]), @r##"
@@ -363,8 +363,8 @@ mod tests {
     fn closed() {
         let mut world = sample::world();
         let call = call(&mut world);
-        call.closed_at = Some(sample::OPENED.plus(845_000));
-        call.timeline.push(TimelineEntry::new(sample::OPENED.plus(845_000), MomentKind::Closed));
+        call.closed_at = Some(sample::OPENED.plus_ms(845_000));
+        call.timeline.push(TimelineEntry::new(sample::OPENED.plus_ms(845_000), MomentKind::Closed));
         assert_snapshot!(shown(&world, Style::Card, &[]), @r##"
         #95A5A6 ⬛ Closed · 211 Armed Robbery · 1180 Mission Row
         Two suspects at the bait shop.
@@ -448,7 +448,7 @@ mod tests {
     #[test]
     fn only_the_last_six_moments() {
         let mut world = sample::world();
-        let moment = |n: i64| TimelineEntry::new(sample::OPENED.plus(n * 1000), MomentKind::Attached(Ident(5000 + n)));
+        let moment = |n: i64| TimelineEntry::new(sample::OPENED.plus_ms(n * 1000), MomentKind::Attached(Ident(5000 + n)));
         call(&mut world).timeline = (0..24).map(moment).collect();
         let shown = shown(&world, Style::Card, &[]);
         assert!(!shown.contains("Unit 5017 attached") && shown.contains("Unit 5018 attached (18 s) · Unit 5019"), "{shown}");

@@ -77,7 +77,7 @@ fn fields(emergency: &Emergency, view: &View<'_>, label: &SafeText) -> Fields {
     }
     fields.inline("Panic of", emergency.panic_of.map(|ident| unit::name(view, ident)));
     let ended = emergency.ended_at().filter(|_| !emergency.joined_late);
-    let after = ended.map(|ended| words::duration(ended.since(emergency.opened_at)));
+    let after = ended.map(|ended| words::duration(ended.ms_since(emergency.opened_at)));
     fields.inline(if emergency.became.is_some() { "Taken after" } else { "Handled after" }, after);
     if let Some(id) = emergency.became {
         let call = view.world.dispatches.get(&id);
@@ -167,7 +167,7 @@ mod tests {
     fn gone() {
         let mut world = sample::world();
         let call = world.emergencies.get_mut(&CallId(302)).unwrap();
-        call.gone_at = Some(sample::OPENED.plus(252_000));
+        call.gone_at = Some(sample::OPENED.plus_ms(252_000));
         assert_snapshot!(show(&card_of(&world, Style::Card, &[])), @r##"
         #95A5A6 ☑️ 911 handled · Shots fired near Alta St
         shots fired. Two men with \*crowbars\*.
@@ -194,9 +194,9 @@ mod tests {
         "##);
         // There was no event for its removal, or a later one.
         let gone = show(&card_of(&world, Style::Card, &[]));
-        for gone_at in [None, Some(sample::OPENED.plus(300_000))] {
+        for gone_at in [None, Some(sample::OPENED.plus_ms(300_000))] {
             let call = world.emergencies.get_mut(&CallId(302)).unwrap();
-            (call.became_at, call.gone_at) = (Some(sample::OPENED.plus(252_000)), gone_at);
+            (call.became_at, call.gone_at) = (Some(sample::OPENED.plus_ms(252_000)), gone_at);
             assert_eq!(show(&card_of(&world, Style::Card, &[])), gone, "{gone_at:?}");
         }
         assert_snapshot!(show(&card_of(&world, Style::Public, &[])), @r##"

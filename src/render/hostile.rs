@@ -176,7 +176,7 @@ impl Filler {
 
     fn world(&mut self, over: bool, crowd: usize) -> Server {
         let idents: Vec<Ident> = (0..crowd).map(|n| Ident(i64::try_from(n).unwrap())).collect();
-        let gone = over.then(|| AT.plus(i64::MAX));
+        let gone = over.then(|| AT.plus_ms(i64::MAX));
         let units = idents.iter().step_by(2).map(|i| (*i, self.unit(*i))).collect();
         let mut world = Server { units, ..Server::default() };
         for (id, is_emergency) in [(1, true), (2, false)] {
@@ -315,7 +315,7 @@ impl Filler {
 /// Every message that can be rendered from the filler's texts, in one style.
 fn all_messages(filler: &mut Filler, labels: &Labels, style: Style, over: bool, test: bool, crowd: usize) -> Vec<Message> {
     let world = filler.world(over, crowd);
-    let now = AT.plus(900_000);
+    let now = AT.plus_ms(900_000);
     let view = View { world: &world, server: ServerId(1), labels, style, roles: &ROLES, test, buttons: true, now };
     let subjects = [
         Subject::Emergency(CallId(1), AT),

@@ -143,7 +143,7 @@ pub fn reply(reply: Reply, subject: Subject, view: &View<'_>) -> Option<Message>
             view.world.dispatches.get(&id).filter(|d| d.opened_at == at).map(|d| dispatch::raised(d, view))
         }
         (Reply::Unanswered { since }, _) => {
-            let sentence = safe!("⏰ Nobody has taken this yet: {} so far", words::duration(view.now.since(since)));
+            let sentence = safe!("⏰ Nobody has taken this yet: {} so far", words::duration(view.now.ms_since(since)));
             let (content, roles) = draft::content(view, &sentence);
             Some(Message { content: content.or(Some(sentence)), roles, ..Message::default() })
         }
@@ -180,7 +180,7 @@ pub fn thread_opening(subject: Subject, view: &View<'_>) -> Message {
 /// the delivery compares footers by their beginning.
 #[must_use]
 pub fn late(mut message: Message, happened_at: UnixMs, now: UnixMs) -> Message {
-    let delay = now.since(happened_at);
+    let delay = now.ms_since(happened_at);
     if delay <= LATE {
         return message;
     }
@@ -239,18 +239,18 @@ mod tests {
     fn late_is_said() {
         let message = panic_alert();
         let footer = |m: &Message| m.embeds[0].footer.clone().unwrap();
-        assert_eq!(late(message.clone(), OPENED, OPENED.plus(60_000)), message);
-        assert_eq!(late(message.clone(), OPENED, OPENED.plus(-5_000_000)), message);
+        assert_eq!(late(message.clone(), OPENED, OPENED.plus_ms(60_000)), message);
+        assert_eq!(late(message.clone(), OPENED, OPENED.plus_ms(-5_000_000)), message);
 
-        let three = late(message.clone(), OPENED, OPENED.plus(190_000));
+        let three = late(message.clone(), OPENED, OPENED.plus_ms(190_000));
         assert_eq!(footer(&three), "Server 1 · Panic #4107 · delayed 3 min");
         assert_eq!((&three.roles, &three.content), (&message.roles, &message.content));
-        let again = late(three, OPENED, OPENED.plus(250_000));
+        let again = late(three, OPENED, OPENED.plus_ms(250_000));
         assert_eq!(footer(&again), "Server 1 · Panic #4107 · delayed 4 min");
 
-        let ten = late(message.clone(), OPENED, OPENED.plus(600_000));
+        let ten = late(message.clone(), OPENED, OPENED.plus_ms(600_000));
         assert_eq!(ten.roles, message.roles);
-        let after = late(message, OPENED, OPENED.plus(600_001));
+        let after = late(message, OPENED, OPENED.plus_ms(600_001));
         assert!(after.roles.is_empty());
         assert_eq!(after.content.as_deref(), Some("PANIC: A-10 John Doe, Alta St"));
     }
@@ -258,8 +258,8 @@ mod tests {
     #[test]
     fn late_without_an_embed() {
         let message = Message { content: Some("<@&7> Now P1".into()), roles: vec![RoleId(7)], ..Message::default() };
-        assert_eq!(late(message.clone(), OPENED, OPENED.plus(120_000)).content.unwrap(), "<@&7> Now P1 · delayed 2 min");
-        assert_eq!(late(message, OPENED, OPENED.plus(7_320_000)).content.unwrap(), "Now P1 · delayed 2 h 02");
+        assert_eq!(late(message.clone(), OPENED, OPENED.plus_ms(120_000)).content.unwrap(), "<@&7> Now P1 · delayed 2 min");
+        assert_eq!(late(message, OPENED, OPENED.plus_ms(7_320_000)).content.unwrap(), "Now P1 · delayed 2 h 02");
     }
 
     #[test]
@@ -280,7 +280,7 @@ mod tests {
         let world = sample::world();
         let view = sample::view(&world, Style::Card);
         // A number that the CAD reused belongs to another subject.
-        let reused = OPENED.plus(1);
+        let reused = OPENED.plus_ms(1);
         for subject in [
             Subject::Emergency(CallId(302), reused),
             Subject::Emergency(CallId(1), OPENED),
@@ -319,7 +319,7 @@ mod tests {
         let mut world = sample::world();
         let before = world.clone();
         let view = View { roles: &[RoleId(7)], ..sample::view(&before, Style::Card) };
-        let waiting = reply(Reply::Unanswered { since: NOW.plus(-300_000) }, Subject::Panic(Ident(4107), OPENED), &view).unwrap();
+        let waiting = reply(Reply::Unanswered { since: NOW.plus_ms(-300_000) }, Subject::Panic(Ident(4107), OPENED), &view).unwrap();
         assert_eq!(waiting.content.as_deref(), Some("<@&7> ⏰ Nobody has taken this yet: 5 min so far"));
         assert!(reply(Reply::Raised, Subject::Dispatch(CallId(501), OPENED), &view).is_some());
         assert_eq!(reply(Reply::Raised, Subject::Panic(Ident(4107), OPENED), &view), None);

@@ -24,7 +24,7 @@ fn drawn(events: &[Event]) -> String {
     let mut world = Server::default();
     let mut all = Vec::new();
     for (nth, event) in (0..).zip(events) {
-        let now = AT.plus(nth * 60_000);
+        let now = AT.plus_ms(nth * 60_000);
         let applied = world.apply(event, now);
         for style in [Style::Card, Style::Compact, Style::Log, Style::Public] {
             let view =

@@ -118,7 +118,7 @@ fn fields(panic: &Panic, view: &View<'_>) -> Fields {
         fields.link(linked, view.world.emergencies.get(&id).map(|call| Subject::Emergency(id, call.opened_at)));
     }
     let over = panic.over_at.filter(|_| !panic.joined_late);
-    fields.inline("Duration", over.map(|over| words::duration(over.since(panic.since))));
+    fields.inline("Duration", over.map(|over| words::duration(over.ms_since(panic.since))));
 
     let first = if panic.joined_late { "first seen" } else { "panic" };
     let mut timeline = vec![safe!("🆘 {} {}", words::time(panic.since), first)];
@@ -144,7 +144,7 @@ pub(super) fn over(panics: &[&Panic], view: &View<'_>) -> Option<Message> {
         (Style::Public, None) => SafeText::default(),
         (_, None) => safe!(" · {}", unit::short(view, panic.ident)),
     };
-    let after = if panic.joined_late { SafeText::default() } else { safe!(" · after {}", words::duration(over.since(panic.since))) };
+    let after = if panic.joined_late { SafeText::default() } else { safe!(" · after {}", words::duration(over.ms_since(panic.since))) };
     let content = safe!("✅ Panic over{}{}", who, after);
     Some(Message { content: Some(content.cut(300)), silent: true, ..Message::default() })
 }
@@ -203,7 +203,7 @@ mod tests {
     #[test]
     fn over_and_its_reply() {
         let mut world = sample::world();
-        world.panics.get_mut(&Ident(4107)).unwrap().over_at = Some(sample::OPENED.plus(125_000));
+        world.panics.get_mut(&Ident(4107)).unwrap().over_at = Some(sample::OPENED.plus_ms(125_000));
         assert_snapshot!(shown(&world, 4107, Style::Card), @r##"
         > <@&7> <@&8> Panic over: A-10 John Doe
         #2ECC71 ✅ Panic over · A-10

@@ -75,7 +75,7 @@ pub(super) fn world() -> Server {
         },
     );
 
-    let at = |secs: i64| OPENED.plus(secs * 1000);
+    let at = |secs: i64| OPENED.plus_ms(secs * 1000);
     let note = |time: &str, label: &str, content: &str| Note {
         time: some(time),
         label: some(label),

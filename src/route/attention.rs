@@ -126,7 +126,7 @@ pub fn attention(route: &Route, occasion: &Occasion<'_>, moment: &AttentionFacts
 /// Whether it is too soon after the last ping. Events from two sources may come out of order, so a ping "later than now" counts alike.
 fn cooling(route: &Route, topic: Topic, moment: &AttentionFacts<'_>) -> bool {
     let seconds = route.spec.rule.cooldown_s.unwrap_or(if topic == Topic::Tone { TONE_COOLDOWN_S } else { 0 });
-    moment.last_ping.is_some_and(|last| moment.now.since(last).saturating_abs() < i64::from(seconds) * 1_000)
+    moment.last_ping.is_some_and(|last| moment.now.ms_since(last).saturating_abs() < i64::from(seconds) * 1_000)
 }
 
 fn calls(route: &Route, occasion: &Occasion<'_>, dispatcher_on_duty: bool) -> bool {

@@ -29,7 +29,7 @@ impl EscalationStep {
     /// When it is due for a call opened at `opened`.
     #[must_use]
     pub fn at(&self, opened: UnixMs) -> UnixMs {
-        opened.plus(i64::from(self.minutes).saturating_mul(60_000))
+        opened.plus_ms(i64::from(self.minutes).saturating_mul(60_000))
     }
 }
 
@@ -90,7 +90,7 @@ impl Escalation {
     pub fn due(&self, opened: UnixMs, now: UnixMs) -> impl Iterator<Item = &EscalationStep> {
         self.0.iter().filter(move |step| {
             let at = step.at(opened);
-            (0..=MISSED_MS).contains(&now.since(at)) && at.since(step.since) >= 0
+            (0..=MISSED_MS).contains(&now.ms_since(at)) && at.ms_since(step.since) >= 0
         })
     }
 }
@@ -120,7 +120,7 @@ mod tests {
     fn due_from_its_minute_on_for_ten_minutes() {
         let mut escalation = Escalation::default();
         assert!(escalation.set(step(3, 1)) && escalation.set(step(5, 2)));
-        let due = |seconds: i64| escalation.due(OPENED, OPENED.plus(seconds * 1_000)).map(|step| step.minutes).collect::<Vec<_>>();
+        let due = |seconds: i64| escalation.due(OPENED, OPENED.plus_ms(seconds * 1_000)).map(|step| step.minutes).collect::<Vec<_>>();
         assert_eq!(
             (due(179), due(180), due(300), due(780), due(781), due(901)),
             (vec![], vec![3], vec![3, 5], vec![3, 5], vec![5], vec![])
@@ -130,8 +130,8 @@ mod tests {
     #[test]
     fn a_step_that_is_set_later_is_not_for_what_waited_before() {
         let mut escalation = Escalation::default();
-        assert!(escalation.set(EscalationStep { since: OPENED.plus(181_000), ..step(3, 1) }));
-        assert_eq!(escalation.due(OPENED, OPENED.plus(182_000)).count(), 0);
-        assert_eq!(escalation.due(OPENED.plus(2_000), OPENED.plus(182_000)).count(), 1);
+        assert!(escalation.set(EscalationStep { since: OPENED.plus_ms(181_000), ..step(3, 1) }));
+        assert_eq!(escalation.due(OPENED, OPENED.plus_ms(182_000)).count(), 0);
+        assert_eq!(escalation.due(OPENED.plus_ms(2_000), OPENED.plus_ms(182_000)).count(), 1);
     }
 }

@@ -197,8 +197,10 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<Option<AuditEntry>> {
 
 /// Forgets what is too old: bounded, as all pruning is.
 pub(super) fn prune(connection: &Connection, now: UnixMs) -> rusqlite::Result<usize> {
-    connection
-        .execute("DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at_ms < ?1 ORDER BY at_ms LIMIT 5000)", [now.plus(-KEEP_MS).0])
+    connection.execute(
+        "DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at_ms < ?1 ORDER BY at_ms LIMIT 5000)",
+        [now.plus_ms(-KEEP_MS).0],
+    )
 }
 
 #[cfg(test)]
@@ -258,7 +260,7 @@ mod tests {
         store.audit(AuditEntry { detail: "ä".repeat(5_000), ..entry(1, 1, AuditKind::Cad, "young") }).await.unwrap();
         let now = UnixMs(KEEP_MS);
         assert_eq!(store.prune(UnixMs(0), UnixMs(0), now).await.unwrap(), 0, "ninety days are kept whole");
-        assert_eq!(store.prune(UnixMs(0), UnixMs(0), now.plus(1)).await.unwrap(), 1);
+        assert_eq!(store.prune(UnixMs(0), UnixMs(0), now.plus_ms(1)).await.unwrap(), 1);
         let left = store.audited(GUILD, AuditFilter::default(), 0).await.unwrap().entries;
         assert_eq!(left.len(), 1);
         assert_eq!((left[0].action.as_str(), left[0].detail.chars().count()), ("young", MAX_TEXT));

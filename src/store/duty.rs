@@ -108,7 +108,7 @@ impl DutySession {
     #[must_use]
     pub fn within(&self, span: Span) -> i64 {
         let end = self.ended.unwrap_or(span.to).min(span.to);
-        end.since(self.began.max(span.from)).max(0)
+        end.ms_since(self.began.max(span.from)).max(0)
     }
 }
 
@@ -206,7 +206,7 @@ pub(super) fn put_calls(connection: &Connection, community: &CommunityId, change
 
 /// Forgets what is old. Bounded as [`Store::prune`] is.
 pub(super) fn prune(connection: &Connection, now: UnixMs) -> rusqlite::Result<usize> {
-    let before = now.plus(-KEEP_MS);
+    let before = now.plus_ms(-KEEP_MS);
     let sessions = connection
         .execute("DELETE FROM duty WHERE id IN (SELECT id FROM duty WHERE ended_ms < ?1 ORDER BY ended_ms LIMIT 5000)", [before.0])?;
     let calls = connection.execute(

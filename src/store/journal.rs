@@ -131,6 +131,6 @@ fn bind(insert: &mut Statement<'_>, community: &CommunityId, rows: &[JournalRow]
 pub(super) fn prune(connection: &Connection, before: UnixMs, now: UnixMs, most: u32) -> rusqlite::Result<usize> {
     connection.execute(
         "DELETE FROM journal WHERE received_ms NOT BETWEEN ?1 AND ?2 AND seq IN (SELECT seq FROM journal ORDER BY seq LIMIT ?3)",
-        (before.0, now.plus(FUTURE_MS).0, most),
+        (before.0, now.plus_ms(FUTURE_MS).0, most),
     )
 }

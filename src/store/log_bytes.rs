@@ -48,7 +48,7 @@ impl Written {
 
     /// A 911 call comes in, becomes a card, and is claimed; what was sent before is settled.
     fn show(&mut self, number: u32) {
-        self.now = self.now.plus(10);
+        self.now = self.now.plus_ms(10);
         let server = ServerId(1 + number % SERVERS);
         let channel = ChannelId(1_573_790_104_797_839_362 + u64::from(server.0) * 7_919);
         let (batch, request) = (self.batch(number, server, channel), ClaimRequest::any(channel, self.now));

@@ -167,7 +167,7 @@ impl Posts {
 
     /// At the beginning of a job only: what changed before must be stored.
     fn evict(&mut self, now: UnixMs) {
-        if now.since(self.evicted_at).abs() >= self.evict_every {
+        if now.ms_since(self.evicted_at).abs() >= self.evict_every {
             self.evicted_at = now;
             self.queue.evict(now);
         }

@@ -315,7 +315,7 @@ impl<'s> Scenario<'s> {
 
     fn play_all(&mut self, steps: &[Step], told: bool) -> Result<(), String> {
         for (nth, step) in steps.iter().enumerate() {
-            let at = self.now.since(START);
+            let at = self.now.ms_since(START);
             if told {
                 println!("{nth} at {at}: {step:?}");
             }
@@ -386,7 +386,7 @@ impl<'s> Scenario<'s> {
     fn step(&mut self, step: &Step) -> Result<(), String> {
         let now = self.now;
         match step {
-            Step::Pass(ms) => self.now = now.plus(*ms),
+            Step::Pass(ms) => self.now = now.plus_ms(*ms),
             Step::Desire { drafts, requests } => self.desire(drafts, requests)?,
             Step::Redraw(dice) => {
                 let drafts: Vec<DesiredPost> = steps::redrawn(*dice, self.sides[0].posts.queue.posts()).into_iter().collect();
@@ -409,7 +409,7 @@ impl<'s> Scenario<'s> {
             }
             Step::Release { claim, after } => {
                 let Some(claim) = self.take_open(*claim) else { return Ok(()) };
-                self.change("release", |connection, posts| posts.release(connection, &claim, now.plus(*after)))?;
+                self.change("release", |connection, posts| posts.release(connection, &claim, now.plus_ms(*after)))?;
             }
             Step::OpenThread { claim, thread } => {
                 let mut in_threads = self.open.iter_mut().filter(|claim| claim.lead.place == Place::Thread);
@@ -478,7 +478,7 @@ impl<'s> Scenario<'s> {
                 link_rows::set_meta(connection, link_rows::ONLY_GUILD, only.map(|guild: GuildId| guild.to_string()).as_deref())
             }),
             Step::Prune { age } => {
-                let pruned = self.change("prune", |connection, posts| posts.prune(connection, now.plus(-age), now, 5_000))?;
+                let pruned = self.change("prune", |connection, posts| posts.prune(connection, now.plus_ms(-age), now, 5_000))?;
                 self.saw("pruned", pruned > 0);
                 Ok(())
             }

@@ -138,7 +138,7 @@ impl HeldImport {
     /// Whether it has waited too long.
     #[must_use]
     pub fn is_over(&self, now: UnixMs) -> bool {
-        now.since(self.since) >= IMPORT_WAITS_MS
+        now.ms_since(self.since) >= IMPORT_WAITS_MS
     }
 }
 
@@ -249,7 +249,7 @@ impl Store {
 
 /// Forgets imports that nobody confirmed.
 pub(super) fn prune(connection: &Connection, now: UnixMs) -> rusqlite::Result<usize> {
-    connection.execute("DELETE FROM pending_import WHERE created_ms < ?1", [now.plus(-IMPORT_WAITS_MS).0])
+    connection.execute("DELETE FROM pending_import WHERE created_ms < ?1", [now.plus_ms(-IMPORT_WAITS_MS).0])
 }
 
 fn forget(connection: &Connection, id: i64) -> rusqlite::Result<bool> {

@@ -89,7 +89,7 @@ impl Store {
             let body: Option<String> = connection
                 .query_row(
                     "SELECT body FROM undo WHERE id = ?1 AND guild = ?2 AND created_ms > ?3",
-                    (id, rows::flake(guild.0), now.plus(-UNDO_WAITS_MS).0),
+                    (id, rows::flake(guild.0), now.plus_ms(-UNDO_WAITS_MS).0),
                     |row| row.get(0),
                 )
                 .optional()?;
@@ -126,7 +126,7 @@ fn restored(is: Route, was: Kept) -> Route {
 
 /// Forgets what is too old.
 pub(super) fn prune(connection: &Connection, now: UnixMs) -> rusqlite::Result<usize> {
-    connection.execute("DELETE FROM undo WHERE created_ms <= ?1", [now.plus(-UNDO_WAITS_MS).0])
+    connection.execute("DELETE FROM undo WHERE created_ms <= ?1", [now.plus_ms(-UNDO_WAITS_MS).0])
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ impl Server {
     pub fn expire_pages(&mut self, now: UnixMs) -> Applied {
         let mut done = Applied::default();
         for (id, paged) in &mut self.pages {
-            if paged.over_at.is_none() && now.since(paged.at) >= PAGE_WAITS {
+            if paged.over_at.is_none() && now.ms_since(paged.at) >= PAGE_WAITS {
                 paged.over_at = Some(now);
                 done.touched.insert(Entity::Page(*id));
                 done.card(Subject::Event(id.0, id.1), CardChange::Updated, CardPhase::Over);
@@ -173,13 +173,13 @@ mod tests {
         world.apply(&Event::Panic { idents: vec![Ident(7)], on: true }, AT);
         for subject in [Subject::Emergency(CallId(302), AT), Subject::Panic(Ident(7), AT)] {
             assert_eq!(
-                take(&mut world, subject, 1, AT.plus(5)),
+                take(&mut world, subject, 1, AT.plus_ms(5)),
                 [Change::Card { subject, change: CardChange::Updated, phase: CardPhase::Open }]
             );
-            assert_eq!(take(&mut world, subject, 2, AT.plus(6)), []);
-            assert_eq!(world.acknowledgement_of(subject), Some(Acknowledgement { by: UserId(1), at: AT.plus(5) }));
+            assert_eq!(take(&mut world, subject, 2, AT.plus_ms(6)), []);
+            assert_eq!(world.acknowledgement_of(subject), Some(Acknowledgement { by: UserId(1), at: AT.plus_ms(5) }));
         }
-        let other = Subject::Emergency(CallId(302), AT.plus(1));
+        let other = Subject::Emergency(CallId(302), AT.plus_ms(1));
         assert_eq!((take(&mut world, other, 1, AT), world.acknowledgement_of(other)), (Vec::new(), None));
     }
 
@@ -187,8 +187,8 @@ mod tests {
     fn what_is_over_cannot_be_taken() {
         let mut world = Server::default();
         world.apply(&Event::Panic { idents: vec![Ident(7)], on: true }, AT);
-        world.apply(&Event::Panic { idents: vec![Ident(7)], on: false }, AT.plus(1));
-        assert_eq!(take(&mut world, Subject::Panic(Ident(7), AT), 1, AT.plus(2)), []);
+        world.apply(&Event::Panic { idents: vec![Ident(7)], on: false }, AT.plus_ms(1));
+        assert_eq!(take(&mut world, Subject::Panic(Ident(7), AT), 1, AT.plus_ms(2)), []);
     }
 
     #[test]
@@ -202,14 +202,14 @@ mod tests {
         );
         world.apply_numbered(&page, AT, (9, 1));
         assert_eq!(
-            take(&mut world, first, 1, AT.plus(5)),
+            take(&mut world, first, 1, AT.plus_ms(5)),
             [Change::Card { subject: first, change: CardChange::Updated, phase: CardPhase::Over }]
         );
-        assert_eq!(world.expire_pages(AT.plus(PAGE_WAITS - 1)).changes, []);
-        let over = world.expire_pages(AT.plus(PAGE_WAITS));
+        assert_eq!(world.expire_pages(AT.plus_ms(PAGE_WAITS - 1)).changes, []);
+        let over = world.expire_pages(AT.plus_ms(PAGE_WAITS));
         assert_eq!(over.changes, [Change::Card { subject: second, change: CardChange::Updated, phase: CardPhase::Over }]);
         assert_eq!(
-            (world.acknowledgement_of(second), world.is_over(second), world.expire_pages(AT.plus(PAGE_WAITS)).changes),
+            (world.acknowledgement_of(second), world.is_over(second), world.expire_pages(AT.plus_ms(PAGE_WAITS)).changes),
             (None, true, vec![])
         );
         // Both are restored from their rows.
@@ -219,7 +219,7 @@ mod tests {
             read.load(kind, number, &world.row(Entity::Page(id)).unwrap()).unwrap();
         }
         assert_eq!(read.pages, world.pages);
-        world.forget(AT.plus(PAGE_WAITS * 3), PAGE_WAITS);
+        world.forget(AT.plus_ms(PAGE_WAITS * 3), PAGE_WAITS);
         assert!(!world.knows(first) && !world.knows(second));
     }
 

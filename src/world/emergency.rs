@@ -139,7 +139,7 @@ impl Server {
     /// A 911 that a dispatch call names as its origin was dispatched, even if it was removed before (docs/cad-contract.md#e11).
     pub(super) fn emergency_became(&mut self, from: CallId, call: CallId, at: UnixMs, done: &mut Applied) {
         let Some(key) = self.emergency_key(from) else { return };
-        if let Some(known) = self.emergencies.get_mut(&key).filter(|known| known.became.is_none() && at.since(known.opened_at) < DAY) {
+        if let Some(known) = self.emergencies.get_mut(&key).filter(|known| known.became.is_none() && at.ms_since(known.opened_at) < DAY) {
             known.became = Some(call);
             known.became_at = Some(at);
             done.touched.insert(Entity::Emergency(key));
@@ -152,7 +152,7 @@ impl Server {
     fn panic_behind(&self, call: &EmergencyCall, at: UnixMs) -> Option<Ident> {
         self.panics
             .values()
-            .filter(|panic| panic.linked_911.is_none() && at.since(panic.since).abs() <= PANIC_CALL_WITHIN)
+            .filter(|panic| panic.linked_911.is_none() && at.ms_since(panic.since).abs() <= PANIC_CALL_WITHIN)
             .find(|panic| self.units.get(&panic.ident).is_some_and(|state| is_panic_of(call, &state.unit)))
             .map(|panic| panic.ident)
     }

@@ -85,14 +85,14 @@ impl Memory {
     }
 
     pub(super) fn prune(&mut self, now: UnixMs) {
-        self.named_at.retain(|_, time| (0..=NAMED_FOR).contains(&now.since(*time)));
+        self.named_at.retain(|_, time| (0..=NAMED_FOR).contains(&now.ms_since(*time)));
         self.edges.retain(|(time, ..)| lately(*time, now));
     }
 }
 
 /// Whether `time` is at most [`LATE`] before `now`.
 pub(super) fn lately(time: UnixMs, now: UnixMs) -> bool {
-    (0..=LATE).contains(&now.since(time))
+    (0..=LATE).contains(&now.ms_since(time))
 }
 
 /// A hash that stays the same over versions and restarts (FNV-1a, 64 bits), of a value as JSON.
@@ -105,7 +105,7 @@ pub(super) fn fingerprint(value: &impl serde::Serialize) -> u64 {
 /// The time for a new subject whose predecessor with the same number has `before`: no two may share one.
 pub(super) fn apart(before: Option<UnixMs>, at: UnixMs) -> UnixMs {
     match before {
-        Some(before) if (0..1_000).contains(&before.since(at)) => before.plus(1),
+        Some(before) if (0..1_000).contains(&before.ms_since(at)) => before.plus_ms(1),
         _ => at,
     }
 }
@@ -121,9 +121,9 @@ mod tests {
         let mut memory = Memory::default();
         memory.record(Edge::Panic(Ident(1)), true, AT);
         assert_eq!(memory.claim(Edge::Panic(Ident(2)), AT), None);
-        assert_eq!(memory.claim(Edge::Panic(Ident(1)), AT.plus(LATE + 1)), None);
-        assert_eq!(memory.claim(Edge::Panic(Ident(1)), AT.plus(LATE)), Some(true));
-        assert_eq!(memory.claim(Edge::Panic(Ident(1)), AT.plus(LATE)), None);
+        assert_eq!(memory.claim(Edge::Panic(Ident(1)), AT.plus_ms(LATE + 1)), None);
+        assert_eq!(memory.claim(Edge::Panic(Ident(1)), AT.plus_ms(LATE)), Some(true));
+        assert_eq!(memory.claim(Edge::Panic(Ident(1)), AT.plus_ms(LATE)), None);
     }
 
     #[test]
@@ -136,9 +136,9 @@ mod tests {
         assert!(memory.named_at.len() <= MAX_ENTITIES && memory.edges.len() <= MAX_EDGES);
         memory.mark_named(Entity::Panic(Ident(1)), AT);
         assert!(memory.was_named(Entity::Unit(Ident(1)), AT, AT), "a panic is its unit's");
-        assert!(!memory.was_named(Entity::Unit(Ident(1)), AT.plus(1), AT.plus(1)), "named before");
-        assert!(!memory.was_named(Entity::Unit(Ident(1)), AT.plus(-9), AT.plus(-1)), "the clock was set back");
-        memory.prune(AT.plus(NAMED_FOR + 1));
+        assert!(!memory.was_named(Entity::Unit(Ident(1)), AT.plus_ms(1), AT.plus_ms(1)), "named before");
+        assert!(!memory.was_named(Entity::Unit(Ident(1)), AT.plus_ms(-9), AT.plus_ms(-1)), "the clock was set back");
+        memory.prune(AT.plus_ms(NAMED_FOR + 1));
         assert!(memory.named_at.is_empty() && memory.edges.is_empty());
     }
 
@@ -151,9 +151,9 @@ mod tests {
     #[test]
     fn subjects_of_one_moment_get_times_of_their_own() {
         assert_eq!(apart(None, AT), AT);
-        assert_eq!(apart(Some(AT), AT), AT.plus(1));
-        assert_eq!(apart(Some(AT.plus(1)), AT), AT.plus(2));
-        assert_eq!(apart(Some(AT.plus(-1)), AT), AT);
-        assert_eq!(apart(Some(AT.plus(60_000)), AT), AT, "the clock was set back");
+        assert_eq!(apart(Some(AT), AT), AT.plus_ms(1));
+        assert_eq!(apart(Some(AT.plus_ms(1)), AT), AT.plus_ms(2));
+        assert_eq!(apart(Some(AT.plus_ms(-1)), AT), AT);
+        assert_eq!(apart(Some(AT.plus_ms(60_000)), AT), AT, "the clock was set back");
     }
 }

@@ -56,7 +56,7 @@ impl Server {
         self.listed.every_ms = listing.every_ms;
         let fresh = |last| is_fresh(last, at, listing.every_ms);
         let open = self.open_calls();
-        let mut pass = Pass { since: listing.asked_at.plus(-GRACE), at, fresh: false, out: Reconciled::default() };
+        let mut pass = Pass { since: listing.asked_at.plus_ms(-GRACE), at, fresh: false, out: Reconciled::default() };
         self.set_back(at, &mut pass.out.applied);
         // Units first: the cards of calls name them.
         if let Some(units) = &listing.units {
@@ -361,5 +361,5 @@ mod properties;
 mod tests;
 
 fn is_fresh(last: Option<UnixMs>, at: UnixMs, every_ms: i64) -> bool {
-    last.is_some_and(|last| at.since(last) <= FRESH.max(every_ms.saturating_mul(3)))
+    last.is_some_and(|last| at.ms_since(last) <= FRESH.max(every_ms.saturating_mul(3)))
 }

@@ -201,7 +201,7 @@ impl Reconciler {
             let (left, per_minute) = schedule.left(part, now);
             let wait = schedule.wait(part, now);
             self.metrics.cad_budget_left(part, left);
-            let free_at = (left == 0).then(|| at.plus(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX)));
+            let free_at = (left == 0).then(|| at.plus_ms(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX)));
             self.status.read_budget(part, ReadBudget { left, per_minute, free_at });
         }
     }
@@ -220,7 +220,7 @@ impl ManualReconciler {
     /// Reads what is due now; `take` applies it to the world.
     pub async fn read(&mut self, mut take: impl AsyncFnMut(Read)) {
         let at = self.reader.clock.now();
-        let now = Duration::from_millis(u64::try_from(at.since(self.began)).unwrap_or(0));
+        let now = Duration::from_millis(u64::try_from(at.ms_since(self.began)).unwrap_or(0));
         while let Ok(Trigger { server, reason, .. }) = self.reader.requests.try_recv() {
             self.schedule.request(server, reason, now);
         }

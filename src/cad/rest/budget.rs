@@ -375,7 +375,7 @@ impl Budgets {
                 }
                 _ => return Ok(()),
             };
-            Err(RestError::Suspended { operation: endpoint.documented().0, wait, until: self.clock.now().plus(ms(wait)) })
+            Err(RestError::Suspended { operation: endpoint.documented().0, wait, until: self.clock.now().plus_ms(ms(wait)) })
         })
     }
 
@@ -398,7 +398,7 @@ impl Budgets {
             malformed.suspended = true;
             malformed.until = Some(now + SUSPENDED);
             line.call_all();
-            let until = self.clock.now().plus(ms(SUSPENDED));
+            let until = self.clock.now().plus_ms(ms(SUSPENDED));
             Some(OperationNews::Suspended { operation: endpoint.documented().0, until, again })
         });
         self.report(news);

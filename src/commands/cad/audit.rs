@@ -66,7 +66,7 @@ pub(super) fn day(at: UnixMs) -> String {
 
 fn filter(query: &AuditQuery, now: UnixMs) -> AuditFilter {
     let longest = KEEP_MS.min(i64::from(query.days).saturating_mul(DAY_MS));
-    AuditFilter { user: query.user, kind: query.kind, since: now.plus(-longest), upto: Some(query.upto).filter(|upto| *upto > 0) }
+    AuditFilter { user: query.user, kind: query.kind, since: now.plus_ms(-longest), upto: Some(query.upto).filter(|upto| *upto > 0) }
 }
 
 /// One page, with buttons to its neighbours.

@@ -99,7 +99,7 @@ impl Counts {
             }
             let of = counts.by_priority.entry(priority(fact.priority.as_deref())).or_default();
             of.calls += 1;
-            match fact.first_unit.map(|at| at.since(fact.opened)) {
+            match fact.first_unit.map(|at| at.ms_since(fact.opened)) {
                 // Created with its units: nobody waited. Calls of one moment are a millisecond apart.
                 Some(..=1) => {}
                 Some(wait) => of.waits.push(wait),

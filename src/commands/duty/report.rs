@@ -47,7 +47,7 @@ impl ReportScope {
             return Err(Error::Refused(not_configured(unknown)));
         }
         let (to, days) = (context.clock.now(), days.unwrap_or(DAYS).clamp(1, 90));
-        let span = Span { from: to.plus(-DAY_MS * i64::from(days)), to };
+        let span = Span { from: to.plus_ms(-DAY_MS * i64::from(days)), to };
         Ok(Self { span, days, server, zone: Zone::of(context, guild).await, community: community.id.clone() })
     }
 
@@ -149,7 +149,7 @@ impl Hours {
 
     fn add(&mut self, session: &DutySession, span: Span) {
         let from = session.began.max(span.from);
-        self.0.entry(whose(session)).or_default().push((from, from.plus(session.within(span))));
+        self.0.entry(whose(session)).or_default().push((from, from.plus_ms(session.within(span))));
     }
 
     pub(super) fn ms(self) -> i64 {
@@ -162,7 +162,7 @@ fn covered(mut pieces: Vec<(UnixMs, UnixMs)>) -> i64 {
     pieces.sort_unstable();
     let (mut ms, mut until) = (0, UnixMs(i64::MIN));
     for (from, to) in pieces {
-        ms += to.since(from.max(until)).max(0);
+        ms += to.ms_since(from.max(until)).max(0);
         until = until.max(to);
     }
     ms

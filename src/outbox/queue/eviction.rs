@@ -10,7 +10,7 @@ const IDLE_MS: i64 = 60_000;
 
 impl Post {
     fn is_idle(&self, now: UnixMs) -> bool {
-        self.closed && !self.is_waiting() && self.claimed_until.is_none() && now.since(self.due_at.max(self.created_at)) > IDLE_MS
+        self.closed && !self.is_waiting() && self.claimed_until.is_none() && now.ms_since(self.due_at.max(self.created_at)) > IDLE_MS
     }
 }
 

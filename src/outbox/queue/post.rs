@@ -300,7 +300,7 @@ impl Claim {
     pub fn must_look_first(&self, now: UnixMs) -> bool {
         let trusted = if self.lead.place == Place::Forum { 0 } else { NONCE_TRUSTED_MS };
         // Archiving a thread twice does no harm.
-        self.operation() == Operation::Create && self.lead.creating_since.is_some_and(|since| now.since(since) > trusted)
+        self.operation() == Operation::Create && self.lead.creating_since.is_some_and(|since| now.ms_since(since) > trusted)
     }
 
     /// Whether a successful create may return a message created earlier, with an older text: its nonce does that.

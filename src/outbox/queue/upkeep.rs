@@ -44,7 +44,7 @@ impl Queue {
             if post.message_id.is_some() {
                 post.edit_in_doubt_since = Some(now);
             } else if post.place == Place::Forum {
-                post.due_at = post.due_at.max(now.plus(LATE_EDIT_MS));
+                post.due_at = post.due_at.max(now.plus_ms(LATE_EDIT_MS));
             }
         });
         count
@@ -101,7 +101,7 @@ impl Queue {
 
     /// Gives up what couldn't be shown for a day.
     pub fn expire(&mut self, now: UnixMs) {
-        let oldest = now.plus(-EXPIRES_MS);
+        let oldest = now.plus_ms(-EXPIRES_MS);
         let expired = self.ids(|post| {
             let never_made = post.message_id.is_none() && post.creating_since.is_none();
             // A board is never too old to be shown.

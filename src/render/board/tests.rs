@@ -46,7 +46,7 @@ fn call(world: &mut Server, id: i64, priority: i64) {
         priority: Some(Priority::Level(priority)),
         title: Some(format!("A burglary with quite some details, number {id}")),
         address: Some("1180 Mission Row, Los Santos".into()),
-        opened_at: OPENED.plus(id * 1_000),
+        opened_at: OPENED.plus_ms(id * 1_000),
         ..sample::empty_dispatch(CallId(id))
     };
     world.dispatches.insert(CallId(id), call);
@@ -256,7 +256,7 @@ fn nothing_depends_on_when_units_were_last_seen() {
     let mut world = sample::world();
     let before = board(BoardId(3), BoardKind::Both, &[(ServerId(1), &world)], &Labels::default());
     for state in world.units.values_mut() {
-        state.seen_at = state.seen_at.plus(60_000);
+        state.seen_at = state.seen_at.plus_ms(60_000);
         state.unit.location = Some("Elsewhere".into());
     }
     assert_eq!(board(BoardId(3), BoardKind::Both, &[(ServerId(1), &world)], &Labels::default()), before);

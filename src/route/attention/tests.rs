@@ -118,7 +118,7 @@ fn a_dispatcher_on_duty_matters_to_no_other_rule() {
 fn after_a_ping_none_for_the_cooldown_and_then_again() {
     let made = |topic, cooldown_s, ago: i64| {
         let route = route(Listens::To(topic), Rule { cooldown_s, ..Rule::default() });
-        noise(&route, topic, &AttentionFacts { last_ping: Some(NOW.plus(-ago)), ..moment() })
+        noise(&route, topic, &AttentionFacts { last_ping: Some(NOW.plus_ms(-ago)), ..moment() })
     };
     for (topic, cooldown, ago, expected) in [
         (Topic::Emergency, Some(60), 0, SOUND),
@@ -147,7 +147,7 @@ fn after_a_ping_none_for_the_cooldown_and_then_again() {
 #[test]
 fn a_muted_route_is_silent_until_the_end_and_panics_override_it_unless_set_otherwise() {
     let made = |topic, until: i64, panic| {
-        let mute = Some(Mute { until: NOW.plus(until), panic });
+        let mute = Some(Mute { until: NOW.plus_ms(until), panic });
         noise(&route(Listens::All, Rule { mute, ..Rule::default() }), topic, &moment())
     };
     assert_eq!(made(Topic::Emergency, 1, false), SILENT);
@@ -171,7 +171,7 @@ fn quiet_hours_are_silent_and_panics_override_them_unless_set_otherwise() {
     assert_eq!(made(Topic::Panic, &quiet(22 * 60, 7 * 60, true), Rule::default()), SILENT);
     assert_eq!(made(Topic::Emergency, &quiet(7 * 60, 22 * 60, true), Rule::default()), PING, "by day");
     // One is enough: the panic breaks the quiet hours, but not its route's mute.
-    let muted = Rule { mute: Some(Mute { until: NOW.plus(1), panic: true }), ..Rule::default() };
+    let muted = Rule { mute: Some(Mute { until: NOW.plus_ms(1), panic: true }), ..Rule::default() };
     assert_eq!(made(Topic::Panic, &night, muted), SILENT);
     // `when` decides for a panic that nothing silences.
     let never = Rule { when: Some(When::Never), ..Rule::default() };

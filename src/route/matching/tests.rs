@@ -37,7 +37,7 @@ fn found(routes: &[Route], occasion: &Occasion<'_>) -> Vec<MatchedTarget> {
 }
 
 fn muted() -> Option<Mute> {
-    Some(Mute { until: NOW.plus(1), panic: false })
+    Some(Mute { until: NOW.plus_ms(1), panic: false })
 }
 
 #[test]
@@ -181,7 +181,7 @@ fn each_route_has_a_moment_of_its_own() {
     routes.iter_mut().for_each(|route| route.spec.rule.cooldown_s = Some(60));
     let night = Quiet { from: 0, to: 1_439, timezone: "UTC".into(), panic: false };
     let moment = |route: &Route| AttentionFacts {
-        last_ping: (route.id == RouteId(2)).then_some(NOW.plus(-59_999)),
+        last_ping: (route.id == RouteId(2)).then_some(NOW.plus_ms(-59_999)),
         quiet: (route.id == RouteId(3)).then_some(&night),
         ..awake(route)
     };

@@ -317,9 +317,9 @@ pub(super) fn settlement(dice: u64, claim: &Claim, now: UnixMs) -> Settlement {
         62..76 => {
             let obstacle = rng.u8(..10).checked_sub(2).map(|_| obstacle(rng, lead.place));
             let (counts, in_doubt, on_purpose) = (percent(rng, 80), percent(rng, 40), percent(rng, 20));
-            Settlement::Again { due: now.plus(one(rng, &[0, 500, 5_000, 60_000])), counts, in_doubt, reason, obstacle, on_purpose }
+            Settlement::Again { due: now.plus_ms(one(rng, &[0, 500, 5_000, 60_000])), counts, in_doubt, reason, obstacle, on_purpose }
         }
-        76..82 => Settlement::Park { until: now.plus(one(rng, &[1, 1_000, 60_000])), reason },
+        76..82 => Settlement::Park { until: now.plus_ms(one(rng, &[1, 1_000, 60_000])), reason },
         82..90 => Settlement::Alone,
         90..92 => Settlement::Over,
         92..94 => Settlement::Repost,

@@ -32,7 +32,7 @@ fn read(world: &mut Server, idents: &[i64], at: UnixMs) -> Vec<DutyEdge> {
 type Said = (i64, bool, Option<(i64, bool)>);
 
 fn said(edges: &[DutyEdge]) -> Vec<Said> {
-    let rel = |at: UnixMs| at.since(AT);
+    let rel = |at: UnixMs| at.ms_since(AT);
     edges.iter().map(|edge| (rel(edge.began), edge.joined_late, edge.ended.map(|ended| (rel(ended.at), ended.missed)))).collect()
 }
 
@@ -40,20 +40,20 @@ fn said(edges: &[DutyEdge]) -> Vec<Said> {
 fn from_login_to_logout() {
     let mut world = Server::default();
     assert_eq!(said(&world.apply(&login(7), AT).duty), [(0, false, None)]);
-    assert_eq!(said(&world.apply(&login(7), AT.plus(5)).duty), [], "the same again");
-    assert_eq!(said(&world.apply(&update(7), AT.plus(MINUTE)).duty), []);
-    assert_eq!(said(&world.apply(&logout(7), AT.plus(2 * MINUTE)).duty), [(0, false, Some((2 * MINUTE, false)))]);
-    assert_eq!(said(&world.apply(&logout(7), AT.plus(3 * MINUTE)).duty), [], "gone already");
+    assert_eq!(said(&world.apply(&login(7), AT.plus_ms(5)).duty), [], "the same again");
+    assert_eq!(said(&world.apply(&update(7), AT.plus_ms(MINUTE)).duty), []);
+    assert_eq!(said(&world.apply(&logout(7), AT.plus_ms(2 * MINUTE)).duty), [(0, false, Some((2 * MINUTE, false)))]);
+    assert_eq!(said(&world.apply(&logout(7), AT.plus_ms(3 * MINUTE)).duty), [], "gone already");
 }
 
 #[test]
 fn who_is_there_before_us_joined_late_unless_the_login_comes_a_moment_after() {
     let mut world = Server::default();
     assert_eq!(said(&world.apply(&update(7), AT).duty), [(0, true, None)]);
-    assert_eq!(said(&world.apply(&login(7), AT.plus(400)).duty), [(0, false, None)], "overtaken by an update");
+    assert_eq!(said(&world.apply(&login(7), AT.plus_ms(400)).duty), [(0, false, None)], "overtaken by an update");
     let mut world = Server::default();
     assert_eq!(said(&read(&mut world, &[7], AT)), [(0, true, None)], "the first reading");
-    assert_eq!(said(&read(&mut world, &[7, 8], AT.plus(MINUTE))), [(MINUTE, false, None)], "came since the one before");
+    assert_eq!(said(&read(&mut world, &[7, 8], AT.plus_ms(MINUTE))), [(MINUTE, false, None)], "came since the one before");
 }
 
 #[test]
@@ -61,28 +61,28 @@ fn a_missed_logout_ends_at_the_last_sign_of_life() {
     // An event is the last sign.
     let mut world = Server::default();
     read(&mut world, &[], AT);
-    world.apply(&login(7), AT.plus(1));
-    world.apply(&attach(1, &[7]), AT.plus(50_000));
-    assert_eq!(said(&read(&mut world, &[], AT.plus(MINUTE))), [(1, false, Some((50_000, true)))]);
+    world.apply(&login(7), AT.plus_ms(1));
+    world.apply(&attach(1, &[7]), AT.plus_ms(50_000));
+    assert_eq!(said(&read(&mut world, &[], AT.plus_ms(MINUTE))), [(1, false, Some((50_000, true)))]);
     // So is a listing.
     let mut world = Server::default();
     world.apply(&login(7), AT);
-    read(&mut world, &[7], AT.plus(MINUTE));
-    read(&mut world, &[7], AT.plus(5 * MINUTE));
-    assert_eq!(said(&read(&mut world, &[], AT.plus(6 * MINUTE))), [(0, false, Some((5 * MINUTE - GRACE, true)))]);
+    read(&mut world, &[7], AT.plus_ms(MINUTE));
+    read(&mut world, &[7], AT.plus_ms(5 * MINUTE));
+    assert_eq!(said(&read(&mut world, &[], AT.plus_ms(6 * MINUTE))), [(0, false, Some((5 * MINUTE - GRACE, true)))]);
     // An incomplete one is no sign, and removes nobody.
     let mut world = Server::default();
     world.apply(&login(7), AT);
-    assert_eq!(said(&world.reconcile(&listing(&[], false, AT.plus(MINUTE)), AT.plus(MINUTE)).applied.duty), []);
-    assert_eq!(said(&read(&mut world, &[], AT.plus(2 * MINUTE))), [(0, false, Some((0, true)))]);
+    assert_eq!(said(&world.reconcile(&listing(&[], false, AT.plus_ms(MINUTE)), AT.plus_ms(MINUTE)).applied.duty), []);
+    assert_eq!(said(&read(&mut world, &[], AT.plus_ms(2 * MINUTE))), [(0, false, Some((0, true)))]);
 }
 
 #[test]
 fn a_login_of_who_is_there_ends_one_session_and_begins_another() {
     let mut world = Server::default();
     world.apply(&login(7), AT);
-    world.apply(&update(7), AT.plus(MINUTE));
-    let again = world.apply(&login(7), AT.plus(60 * MINUTE)).duty;
+    world.apply(&update(7), AT.plus_ms(MINUTE));
+    let again = world.apply(&login(7), AT.plus_ms(60 * MINUTE)).duty;
     assert_eq!(said(&again), [(0, false, Some((MINUTE, true))), (60 * MINUTE, false, None)]);
 }
 
@@ -90,26 +90,26 @@ fn a_login_of_who_is_there_ends_one_session_and_begins_another() {
 fn after_a_short_absence_of_ours_sessions_go_on_after_a_long_one_they_do_not() {
     let mut world = Server::default();
     world.apply(&login(7), AT);
-    read(&mut world, &[7], AT.plus(5 * MINUTE));
+    read(&mut world, &[7], AT.plus_ms(5 * MINUTE));
     let mut soon = restarted(&world);
-    assert_eq!(said(&soon.resume_duty(AT.plus(14 * MINUTE)).duty), [(0, false, None)]);
-    assert_eq!(said(&read(&mut soon, &[7], AT.plus(14 * MINUTE))), []);
+    assert_eq!(said(&soon.resume_duty(AT.plus_ms(14 * MINUTE)).duty), [(0, false, None)]);
+    assert_eq!(said(&read(&mut soon, &[7], AT.plus_ms(14 * MINUTE))), []);
     let mut late = restarted(&world);
-    let resumed = late.resume_duty(AT.plus(65 * MINUTE));
+    let resumed = late.resume_duty(AT.plus_ms(65 * MINUTE));
     assert_eq!(said(&resumed.duty), [(0, false, None), (0, false, Some((5 * MINUTE - GRACE, true)))]);
     assert!(resumed.touched.contains(&Entity::Unit(Ident(7))));
     let mut again = restarted(&late);
-    assert_eq!(said(&again.resume_duty(AT.plus(66 * MINUTE)).duty), [], "it is not known yet whether it is there");
-    assert_eq!(said(&read(&mut again, &[7], AT.plus(66 * MINUTE))), [(66 * MINUTE, true, None)]);
+    assert_eq!(said(&again.resume_duty(AT.plus_ms(66 * MINUTE)).duty), [], "it is not known yet whether it is there");
+    assert_eq!(said(&read(&mut again, &[7], AT.plus_ms(66 * MINUTE))), [(66 * MINUTE, true, None)]);
 }
 
 #[test]
 fn rows_of_an_older_version_get_their_sessions() {
     let mut world = Server::default();
     world.apply(&login(7), AT);
-    world.apply(&update(8), AT.plus(MINUTE));
+    world.apply(&update(8), AT.plus_ms(MINUTE));
     world.units.values_mut().for_each(|state| state.duty = Duty::default());
-    assert_eq!(said(&world.resume_duty(AT.plus(2 * MINUTE)).duty), [(0, false, None), (MINUTE, true, None)]);
+    assert_eq!(said(&world.resume_duty(AT.plus_ms(2 * MINUTE)).duty), [(0, false, None), (MINUTE, true, None)]);
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn another_name_is_reported_and_a_forgotten_session_ends() {
     let mut world = Server::default();
     world.apply(&login(7), AT);
     let renamed = Event::UnitUpdate { units: vec![Unit { department: Some("Fire".into()), ..unit(7) }] };
-    assert_eq!(said(&world.apply(&renamed, AT.plus(9)).duty), [(0, false, None)]);
+    assert_eq!(said(&world.apply(&renamed, AT.plus_ms(9)).duty), [(0, false, None)]);
     let open = world.duty_open();
     assert_eq!(world.duty_forgotten(&open), []);
     world.units.clear();
@@ -179,7 +179,7 @@ proptest! {
         let mut seen: BTreeMap<Ident, UnixMs> = BTreeMap::new();
         let mut at = AT;
         for (step, pause) in steps {
-            at = at.plus(pause);
+            at = at.plus_ms(pause);
             let mut now: Vec<Ident> = Vec::new();
             let edges = match step {
                 Step::Event(event) => {

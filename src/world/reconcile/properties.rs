@@ -135,14 +135,14 @@ proptest! {
     ) {
         let (mut world, mut at, mut called) = (Server::default(), AT, BTreeSet::new());
         for (step, wait) in steps {
-            at = at.plus(wait);
+            at = at.plus_ms(wait);
             match step {
                 Step::Event(event) => nobody_twice(&mut called, &world.apply(&event, at))?,
                 Step::Listing(calls, units) => nobody_twice(&mut called, &world.reconcile(&listing_of(&calls, &units, at), at).applied)?,
                 Step::Restart => world = restarted(&world),
             }
         }
-        let at = at.plus(pause);
+        let at = at.plus_ms(pause);
         let before = world.clone();
         let found = world.reconcile(&listing_of(&calls, &units, at), at);
         prop_assert_eq!(found.skipped, 0);
@@ -190,7 +190,7 @@ proptest! {
         // The rows contain all of it, and the same listing again changes nothing.
         let after = world.clone();
         prop_assert_eq!(&restarted(&world), &after);
-        let again = world.reconcile(&listing_of(&calls, &units, at), at.plus(60_000));
+        let again = world.reconcile(&listing_of(&calls, &units, at), at.plus_ms(60_000));
         prop_assert_eq!((again.applied.changes, again.caught_up, again.skipped), (vec![], 0, 0));
         prop_assert_eq!(world, after);
     }
@@ -200,7 +200,7 @@ proptest! {
     fn what_changed_is_touched(steps in proptest::collection::vec((step(), 0..4_000_i64), 0..40)) {
         let (mut world, mut at, mut disk) = (Server::default(), AT, Server::default());
         for (step, wait) in steps {
-            at = at.plus(wait);
+            at = at.plus_ms(wait);
             let applied = match step {
                 Step::Event(event) => world.apply(&event, at),
                 Step::Listing(calls, units) => world.reconcile(&listing_of(&calls, &units, at), at).applied,

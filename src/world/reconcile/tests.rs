@@ -38,7 +38,7 @@ const LATER: UnixMs = UnixMs(AT.0 + 60_000);
 #[test]
 fn what_a_reading_finds_is_news_only_if_the_one_before_is_recent() {
     for (last, change) in
-        [(None, Updated), (Some(AT), Created), (Some(AT.plus(-FRESH + 60_000)), Created), (Some(AT.plus(-FRESH + 59_999)), Updated)]
+        [(None, Updated), (Some(AT), Created), (Some(AT.plus_ms(-FRESH + 60_000)), Created), (Some(AT.plus_ms(-FRESH + 59_999)), Updated)]
     {
         let mut world = Server::default();
         if let Some(last) = last {
@@ -87,7 +87,7 @@ fn a_difference_is_an_edit_with_its_stars_its_timeline_and_its_units() {
     let kinds: Vec<_> = call.timeline.iter().map(|m| m.what.clone()).collect();
     assert_eq!(kinds, [MomentKind::Dispatched, raised, MomentKind::Edited(vec!["address".into()]), MomentKind::Attached(Ident(7))]);
     // The same again changes nothing: no card, no row except the time of the read, and the stars stay.
-    let again = read(&mut world, calls(&[said], &[]), None, LATER.plus(60_000));
+    let again = read(&mut world, calls(&[said], &[]), None, LATER.plus_ms(60_000));
     assert_eq!((again.applied.changes, again.applied.touched), (vec![], [Entity::Listed].into()));
     assert_eq!(world.dispatches[&CallId(501)].edited.len(), 2);
 }
@@ -98,14 +98,14 @@ fn a_primary_that_is_not_attached_does_not_flicker() {
     world.apply(&Event::DispatchNew(DispatchCall { idents: Some(vec![Ident(7)]), primary: Some(Ident(7)), ..dispatch(501) }), AT);
     let said = DispatchCall { idents: Some(vec![]), primary: Some(Ident(7)), ..dispatch(501) };
     read(&mut world, calls(std::slice::from_ref(&said), &[]), None, LATER);
-    assert_eq!(read(&mut world, calls(&[said], &[]), None, LATER.plus(60_000)).applied.changes, []);
+    assert_eq!(read(&mut world, calls(&[said], &[]), None, LATER.plus_ms(60_000)).applied.changes, []);
 }
 
 #[test]
 fn notes_are_reported_once_whatever_form_their_time_has() {
     let mut world = read_before();
     world.apply(&Event::DispatchNew(dispatch(501)), AT);
-    world.apply(&Event::DispatchNote { call: CallId(501), note: note("12:00:00", "first") }, AT.plus(1));
+    world.apply(&Event::DispatchNote { call: CallId(501), note: note("12:00:00", "first") }, AT.plus_ms(1));
     let list = [note("2026-04-08T12:00:00Z", "first"), note("2026-04-08T12:01:00Z", "second"), note("2026-04-08T12:02:00Z", "second")];
     let said = |notes: &[Note]| calls(&[DispatchCall { notes: Some(notes.to_vec()), ..dispatch(501) }], &[]);
     let found = read(&mut world, said(&list), None, LATER);
@@ -115,16 +115,16 @@ fn notes_are_reported_once_whatever_form_their_time_has() {
     assert_eq!(known, [note("12:00:00", "first"), list[1].clone(), list[2].clone()]);
     // Another order is no news, unless it is that of their times.
     let turned: Vec<Note> = list.iter().rev().cloned().collect();
-    assert_eq!(read(&mut world, said(&turned), None, LATER.plus(1)).applied.changes, []);
+    assert_eq!(read(&mut world, said(&turned), None, LATER.plus_ms(1)).applied.changes, []);
     // The events of those two come late: one for one.
     for (content, copy) in [("second", true), ("second", true), ("second", false)] {
-        let applied = world.apply(&Event::DispatchNote { call: CallId(501), note: note("12:01:00", content) }, LATER.plus(1_000));
+        let applied = world.apply(&Event::DispatchNote { call: CallId(501), note: note("12:01:00", content) }, LATER.plus_ms(1_000));
         assert_eq!(applied.changes.is_empty(), copy);
     }
     // An empty list removes nothing, a shorter one does: it is the whole list.
-    read(&mut world, said(&[]), None, LATER.plus(60_000));
+    read(&mut world, said(&[]), None, LATER.plus_ms(60_000));
     assert_eq!(world.dispatches[&CallId(501)].notes.len(), 4);
-    let found = read(&mut world, said(&list[..1]), None, LATER.plus(120_000));
+    let found = read(&mut world, said(&list[..1]), None, LATER.plus_ms(120_000));
     assert_eq!((cards(&found.applied).len(), &world.dispatches[&CallId(501)].notes[..]), (1, &known[..1]));
 }
 
@@ -133,8 +133,8 @@ fn what_was_over_and_is_listed_as_open_is_open_again_under_the_same_subject() {
     let mut world = read_before();
     world.apply(&Event::DispatchNew(dispatch(501)), AT);
     world.apply(&Event::EmergencyNew(call_911(302, "Fire")), AT);
-    world.apply(&Event::DispatchClosed { by: None, calls: vec![CallId(501)] }, AT.plus(1));
-    world.apply(&Event::EmergencyRemoved { calls: vec![CallId(302)] }, AT.plus(1));
+    world.apply(&Event::DispatchClosed { by: None, calls: vec![CallId(501)] }, AT.plus_ms(1));
+    world.apply(&Event::EmergencyRemoved { calls: vec![CallId(302)] }, AT.plus_ms(1));
     let found = read(&mut world, calls(&[dispatch(501)], &[call_911(302, "Fire")]), None, LATER);
     let expected = [(Subject::Dispatch(CallId(501), AT), Updated, Open), (Subject::Emergency(CallId(302), AT), Updated, Open)];
     assert_eq!((cards(&found.applied), found.caught_up), (expected.to_vec(), 2));
@@ -151,7 +151,7 @@ fn what_is_not_listed_is_over() {
     // For a closed call the last data are used, and its closing time, if plausible.
     let told =
         |id: i64, updated: UnixMs| DispatchCall { status: Some(1), code: Some("10-4".into()), updated: Some(updated), ..dispatch(id) };
-    let closed = vec![told(501, AT.plus(30_000)), told(502, LATER.plus(1)), DispatchCall { status: Some(2), ..dispatch(700) }];
+    let closed = vec![told(501, AT.plus_ms(30_000)), told(502, LATER.plus_ms(1)), DispatchCall { status: Some(2), ..dispatch(700) }];
     let found = read(&mut world, Some(ListedCalls { closed, ..ListedCalls::default() }), None, LATER);
     assert_eq!(found.caught_up, 4);
     assert!(cards(&found.applied).iter().all(|(_, change, phase)| (*change, *phase) == (Updated, Over)));
@@ -166,12 +166,12 @@ fn what_is_not_listed_is_over() {
 fn a_closed_call_was_closed_when_the_cad_says_if_nothing_came_after() {
     let mut world = read_before();
     world.apply(&Event::DispatchNew(dispatch(501)), AT);
-    let closed = vec![DispatchCall { status: Some(2), updated: Some(AT.plus(30_000)), ..dispatch(501) }];
+    let closed = vec![DispatchCall { status: Some(2), updated: Some(AT.plus_ms(30_000)), ..dispatch(501) }];
     read(&mut world, Some(ListedCalls { closed, ..ListedCalls::default() }), None, LATER);
     let call = &world.dispatches[&CallId(501)];
     assert_eq!(
         (call.closed_at, call.timeline.last()),
-        (Some(AT.plus(30_000)), Some(&TimelineEntry::new(AT.plus(30_000), MomentKind::Closed)))
+        (Some(AT.plus_ms(30_000)), Some(&TimelineEntry::new(AT.plus_ms(30_000), MomentKind::Closed)))
     );
 }
 
@@ -185,7 +185,7 @@ fn a_911_that_a_listed_dispatch_names_was_taken() {
             world.apply(&Event::EmergencyNew(call_911(302, "Fire")), AT);
         }
         if case == 0 {
-            world.apply(&Event::EmergencyRemoved { calls: vec![CallId(302)] }, AT.plus(1));
+            world.apply(&Event::EmergencyRemoved { calls: vec![CallId(302)] }, AT.plus_ms(1));
         }
         let waiting = if case == 2 || case == 3 { vec![call_911(302, "Fire")] } else { vec![] };
         let mut list = calls(std::slice::from_ref(&taken), &waiting).unwrap();
@@ -205,14 +205,14 @@ fn an_old_911_is_not_the_origin_of_a_new_dispatch() {
     let day = 86_400_000;
     let mut world = read_before();
     world.apply(&Event::EmergencyNew(call_911(302, "Fire")), AT);
-    world.apply(&Event::EmergencyNew(call_911(303, "Fire")), AT.plus(day));
+    world.apply(&Event::EmergencyNew(call_911(303, "Fire")), AT.plus_ms(day));
     let from = |id: i64, origin: i64| DispatchCall { from_911: Some(CallId(origin)), ..dispatch(id) };
-    read(&mut world, calls(&[from(501, 302), from(502, 303)], &[call_911(302, "Fire")]), None, AT.plus(day + 60_000));
+    read(&mut world, calls(&[from(501, 302), from(502, 303)], &[call_911(302, "Fire")]), None, AT.plus_ms(day + 60_000));
     assert_eq!((world.emergencies[&CallId(302)].became, world.emergencies[&CallId(303)].became), (None, Some(CallId(502))));
     // A closed call whose last change is older than the 911 is not its end either.
-    world.apply(&Event::EmergencyNew(call_911(304, "Fire")), AT.plus(day));
+    world.apply(&Event::EmergencyNew(call_911(304, "Fire")), AT.plus_ms(day));
     let closed = vec![DispatchCall { status: Some(2), updated: Some(AT), ..from(450, 304) }];
-    read(&mut world, Some(ListedCalls { closed, ..ListedCalls::default() }), None, AT.plus(day + 120_000));
+    read(&mut world, Some(ListedCalls { closed, ..ListedCalls::default() }), None, AT.plus_ms(day + 120_000));
     assert_eq!(world.emergencies[&CallId(304)].became, None);
 }
 
@@ -221,7 +221,7 @@ fn calls_without_a_number_are_found_by_what_they_say_and_by_number_from_then_on(
     let mut world = read_before();
     let unnumbered = |text: &str| EmergencyCall { id: Some(CallId(-1)), ..call_911(0, text) };
     for (n, text) in (0..).zip(["Fire", "Fire", "Flood"]) {
-        world.apply(&Event::EmergencyNew(unnumbered(text)), AT.plus(n));
+        world.apply(&Event::EmergencyNew(unnumbered(text)), AT.plus_ms(n));
     }
     world.apply(&Event::DispatchNew(DispatchCall { id: Some(CallId(-1)), ..dispatch(0) }), AT);
     // Two equal ones are two; one without a match is removed; a match for none is new.
@@ -232,14 +232,14 @@ fn calls_without_a_number_are_found_by_what_they_say_and_by_number_from_then_on(
     let open: Vec<_> = world.emergencies.values().filter(|e| e.gone_at.is_none()).map(|e| e.call.id.unwrap().0).collect();
     assert_eq!(open, [303, 302, 304]);
     assert_eq!(world.dispatches.len(), 1);
-    assert_eq!(read(&mut world, list(), None, LATER.plus(60_000)).applied.changes, []);
+    assert_eq!(read(&mut world, list(), None, LATER.plus_ms(60_000)).applied.changes, []);
     // By number: an edit, the end.
     let edited = DispatchCall { title: Some("Robbery".into()), ..dispatch(501) };
     let subject = Subject::Dispatch(CallId(-AT.0), AT);
-    assert_eq!(cards(&world.apply(&Event::DispatchEdited(edited), LATER.plus(70_000))), [(subject, Updated, Open)]);
+    assert_eq!(cards(&world.apply(&Event::DispatchEdited(edited), LATER.plus_ms(70_000))), [(subject, Updated, Open)]);
     let closed = Event::DispatchClosed { by: None, calls: vec![CallId(501)] };
-    assert_eq!(cards(&world.apply(&closed, LATER.plus(70_000))), [(subject, Updated, Over)]);
-    let removed = world.apply(&Event::EmergencyRemoved { calls: vec![CallId(302), CallId(303)] }, LATER.plus(70_000));
+    assert_eq!(cards(&world.apply(&closed, LATER.plus_ms(70_000))), [(subject, Updated, Over)]);
+    let removed = world.apply(&Event::EmergencyRemoved { calls: vec![CallId(302), CallId(303)] }, LATER.plus_ms(70_000));
     assert_eq!(cards(&removed).len(), 2);
 }
 
@@ -248,8 +248,8 @@ fn listed_calls_without_a_number_are_made_once() {
     let mut world = read_before();
     let list = || calls(&[DispatchCall { id: Some(CallId(-1)), ..dispatch(0) }], &[EmergencyCall { id: None, ..call_911(0, "Fire") }]);
     assert_eq!(read(&mut world, list(), None, LATER).caught_up, 2);
-    assert_eq!(read(&mut world, list(), None, LATER.plus(60_000)).applied.changes, []);
-    assert_eq!(read(&mut world, calls(&[], &[]), None, LATER.plus(120_000)).caught_up, 2);
+    assert_eq!(read(&mut world, list(), None, LATER.plus_ms(60_000)).applied.changes, []);
+    assert_eq!(read(&mut world, calls(&[], &[]), None, LATER.plus_ms(120_000)).caught_up, 2);
 }
 
 #[test]
@@ -259,15 +259,15 @@ fn a_creation_that_a_read_found_first_is_not_reported_again_even_if_it_is_over()
             let mut world = read_before();
             read(&mut world, calls(&[dispatch(501)], &[call_911(302, "Fire")]), None, LATER);
             if over {
-                world.apply(&Event::DispatchClosed { by: None, calls: vec![CallId(501)] }, LATER.plus(1));
-                world.apply(&Event::EmergencyRemoved { calls: vec![CallId(302)] }, LATER.plus(1));
+                world.apply(&Event::DispatchClosed { by: None, calls: vec![CallId(501)] }, LATER.plus_ms(1));
+                world.apply(&Event::EmergencyRemoved { calls: vec![CallId(302)] }, LATER.plus_ms(1));
             }
             // The read saw it after an edit: its content differs from the creation's. Without a number the words must decide.
             let (id, id_911) = if numbered { (501, 302) } else { (-1, -1) };
             let old = DispatchCall { priority: Some(Priority::Level(2)), ..dispatch(id) };
             let old_911 = EmergencyCall { updated: Some(AT), ..call_911(id_911, "Fire") };
-            assert_eq!(world.apply(&Event::DispatchNew(old), LATER.plus(5_000)).changes, [], "{over} {numbered}");
-            assert_eq!(world.apply(&Event::EmergencyNew(old_911), LATER.plus(5_000)).changes, [], "{over} {numbered}");
+            assert_eq!(world.apply(&Event::DispatchNew(old), LATER.plus_ms(5_000)).changes, [], "{over} {numbered}");
+            assert_eq!(world.apply(&Event::EmergencyNew(old_911), LATER.plus_ms(5_000)).changes, [], "{over} {numbered}");
             assert_eq!((world.dispatches.len(), world.emergencies.len()), (1, 1));
         }
     }
@@ -290,7 +290,7 @@ fn units_come_change_and_go_and_people_are_notified_if_it_is_news() {
         let on_duty: Vec<_> = world.units.iter().filter(|(_, u)| u.on_duty).map(|(id, u)| (id.0, u.since)).collect();
         assert_eq!(on_duty, [(1, Some(AT)), (3, fresh.then_some(LATER))]);
         assert_eq!(world.units[&Ident(3)].unit.callsign.as_deref(), Some("A-3"));
-        let again = read(&mut world, None, Some(vec![listed(1, false), listed(3, false)]), LATER.plus(60_000));
+        let again = read(&mut world, None, Some(vec![listed(1, false), listed(3, false)]), LATER.plus_ms(60_000));
         assert_eq!((again.applied.changes, again.applied.touched), (vec![], [Entity::Listed].into()));
     }
 }
@@ -302,7 +302,7 @@ fn absence_from_a_list_that_may_be_cut_means_nothing_and_an_offline_unit_is_abse
     let cut = ListedUnits { units: vec![], complete: false };
     let found = world.reconcile(&Listing { asked_at: LATER, units: Some(cut), ..Listing::default() }, LATER);
     assert!(found.applied.changes.is_empty() && world.units[&Ident(1)].on_duty);
-    read(&mut world, None, Some(vec![Unit { status: Some(100), ..listed(1, false) }]), LATER.plus(1));
+    read(&mut world, None, Some(vec![Unit { status: Some(100), ..listed(1, false) }]), LATER.plus_ms(1));
     assert!(!world.units[&Ident(1)].on_duty);
 }
 
@@ -315,14 +315,14 @@ fn one_alarm_per_edge_from_any_source_and_none_from_before_the_start() {
     let mut world = read_before();
     let raised = read(&mut world, None, Some(vec![listed(7, true)]), LATER);
     assert_eq!(cards(&raised.applied), [(Subject::Panic(Ident(7), LATER), Created, Open)]);
-    assert_eq!(cards(&read(&mut world, None, Some(vec![listed(7, true)]), LATER.plus(30_000)).applied), []);
-    assert_eq!(cards(&world.apply(&panic(7, true), LATER.plus(60_000))), [], "an open panic is never raised again");
-    let over = read(&mut world, None, Some(vec![listed(7, false)]), LATER.plus(90_000));
+    assert_eq!(cards(&read(&mut world, None, Some(vec![listed(7, true)]), LATER.plus_ms(30_000)).applied), []);
+    assert_eq!(cards(&world.apply(&panic(7, true), LATER.plus_ms(60_000))), [], "an open panic is never raised again");
+    let over = read(&mut world, None, Some(vec![listed(7, false)]), LATER.plus_ms(90_000));
     assert_eq!(cards(&over.applied), [(Subject::Panic(Ident(7), LATER), Updated, Over)]);
     // The absence of its unit ends it too, even for a unit that was only seen by number.
-    world.apply(&panic(8, true), LATER.plus(100_000));
-    let over = read(&mut world, None, Some(vec![]), LATER.plus(120_000));
-    assert!(cards(&over.applied).contains(&(Subject::Panic(Ident(8), LATER.plus(100_000)), Updated, Over)));
+    world.apply(&panic(8, true), LATER.plus_ms(100_000));
+    let over = read(&mut world, None, Some(vec![]), LATER.plus_ms(120_000));
+    assert!(cards(&over.applied).contains(&(Subject::Panic(Ident(8), LATER.plus_ms(100_000)), Updated, Over)));
 }
 
 #[test]
@@ -332,18 +332,18 @@ fn an_edge_that_a_read_found_first_is_not_repeated_by_its_event_one_for_one() {
         let mut world = read_before();
         read(&mut world, None, Some(vec![listed(7, true)]), LATER);
         if let Some(after) = off_after {
-            world.apply(&panic(7, false), LATER.plus(after));
+            world.apply(&panic(7, false), LATER.plus_ms(after));
         }
-        let when = LATER.plus(if copy || off_after.is_some() { 10_000 } else { 10_001 });
+        let when = LATER.plus_ms(if copy || off_after.is_some() { 10_000 } else { 10_001 });
         assert_eq!(cards(&world.apply(&panic(7, true), when)).len(), usize::from(off_after.is_some()), "{off_after:?}");
         // The next one is an alarm.
         world.apply(&panic(7, false), when);
-        assert_eq!(cards(&world.apply(&panic(7, true), when.plus(1))).len(), 1);
+        assert_eq!(cards(&world.apply(&panic(7, true), when.plus_ms(1))).len(), 1);
     }
     // Two events of one source are two panics.
     let mut world = read_before();
     for (n, on) in (0..).zip([true, false, true]) {
-        assert_eq!(cards(&world.apply(&panic(7, on), LATER.plus(n))).len(), 1);
+        assert_eq!(cards(&world.apply(&panic(7, on), LATER.plus_ms(n))).len(), 1);
     }
 }
 
@@ -376,14 +376,14 @@ fn entities_of_later_events_are_skipped_and_counted_if_the_listing_disagrees() {
     };
     let units = || Some(vec![listed(1, false), listed(2, false)]);
 
-    let mut world = history(LATER.plus(-GRACE));
+    let mut world = history(LATER.plus_ms(-GRACE));
     let before = world.clone();
     let found = read(&mut world, list(), units(), LATER);
     assert_eq!((found.skipped, found.caught_up, found.applied.changes), (8, 0, vec![]));
     assert_eq!((world.dispatches, world.emergencies, world.panics), (before.dispatches, before.emergencies, before.panics));
 
     // Events before that are older than the listing.
-    let mut world = history(LATER.plus(-GRACE - 1));
+    let mut world = history(LATER.plus_ms(-GRACE - 1));
     let found = read(&mut world, list(), units(), LATER);
     assert_eq!((found.skipped, found.caught_up), (0, 5), "501 and 302 open again, 600 and 400 made, 304 gone");
     // The next process doesn't remember them: the commit of an event before a read is older than the read's start.
@@ -397,7 +397,7 @@ fn a_listing_larger_than_the_world_makes_no_call_twice() {
     let many: Vec<EmergencyCall> = (1..=most + 10).map(|id| call_911(id, "x")).collect();
     let mut created = 0;
     for round in 0..3 {
-        let at = LATER.plus(round * 60_000);
+        let at = LATER.plus_ms(round * 60_000);
         created += cards(&read(&mut world, calls(&[], &many), None, at).applied).len();
         assert!(world.forget(at, 3_600_000).is_empty());
     }
@@ -411,7 +411,7 @@ fn where_readings_come_seldom_what_they_find_is_news_all_the_same() {
         let mut world = Server::default();
         let listing = |asked_at, calls| Listing { asked_at, every_ms, calls, ..Listing::default() };
         world.reconcile(&listing(AT, calls(&[])), AT);
-        let later = AT.plus(wait);
+        let later = AT.plus_ms(wait);
         let found = world.reconcile(&listing(later, calls(&[501])), later);
         found.applied.changes.iter().any(|change| matches!(change, Change::Card { change: Created, .. }))
     };
@@ -425,8 +425,8 @@ fn notes_stand_in_the_order_of_their_moments_once_it_is_known() {
     let mut world = read_before();
     world.apply(&Event::DispatchNew(dispatch(501)), AT);
     // The later one came first.
-    world.apply(&Event::DispatchNote { call: CallId(501), note: note("12:00:05", "second") }, AT.plus(1));
-    world.apply(&Event::DispatchNote { call: CallId(501), note: note("12:00:04", "first") }, AT.plus(2));
+    world.apply(&Event::DispatchNote { call: CallId(501), note: note("12:00:05", "second") }, AT.plus_ms(1));
+    world.apply(&Event::DispatchNote { call: CallId(501), note: note("12:00:04", "first") }, AT.plus_ms(2));
     let list = vec![note("2026-04-08T12:00:04Z", "first"), note("2026-04-08T12:00:05Z", "second")];
     let found = read(&mut world, calls(&[DispatchCall { notes: Some(list), ..dispatch(501) }], &[]), None, LATER);
     assert!(found.applied.changes.iter().all(|change| !matches!(change, Change::Note { .. })), "none of them is new");
@@ -445,13 +445,13 @@ fn what_could_not_be_read_closes_nothing_of_its_kind() {
     // Its row has no number this time: still the same call.
     let unread = EmergencyCall { id: None, ..call_911(302, "fire") };
     let part = ListedCalls { dispatches_in_part: true, emergencies_in_part: true, ..listed(&[], &[unread]) };
-    assert_eq!(cards(&read(&mut world, Some(part.clone()), None, LATER.plus(60_000)).applied), []);
+    assert_eq!(cards(&read(&mut world, Some(part.clone()), None, LATER.plus_ms(60_000)).applied), []);
     assert_eq!((open(&world), world.emergencies.len()), ((true, true), 1));
     // Calls listed as closed are closed all the same.
     let closed = vec![DispatchCall { status: Some(2), ..dispatch(501) }];
-    read(&mut world, Some(ListedCalls { closed, ..part }), None, LATER.plus(120_000));
+    read(&mut world, Some(ListedCalls { closed, ..part }), None, LATER.plus_ms(120_000));
     assert_eq!(open(&world), (false, true));
-    read(&mut world, Some(ListedCalls { dispatches_in_part: true, ..listed(&[], &[]) }), None, LATER.plus(180_000));
+    read(&mut world, Some(ListedCalls { dispatches_in_part: true, ..listed(&[], &[]) }), None, LATER.plus_ms(180_000));
     assert_eq!(open(&world), (false, false), "each kind by itself");
 }
 
@@ -464,6 +464,6 @@ fn notes_of_a_found_call_are_reported_once() {
     let subject = Subject::Dispatch(CallId(501), LATER);
     assert!(applied.changes.contains(&Change::Attach { subject, ident: Ident(7), on: true }));
     assert!(applied.changes.contains(&Change::Note { subject, note: note("2026-11-21T20:00:00Z") }));
-    let late = world.apply(&Event::DispatchNote { call: CallId(501), note: note("20:00:00") }, LATER.plus(5_000));
+    let late = world.apply(&Event::DispatchNote { call: CallId(501), note: note("20:00:00") }, LATER.plus_ms(5_000));
     assert_eq!(late.changes, [], "its event comes late");
 }

@@ -75,7 +75,7 @@ async fn ids_that_nobody_made_do_no_harm() {
     let of = |verb, server, subject| card(verb, On { server: ServerId(server), subject });
     let channel = scene.channel.clone();
     let at = scene.bot.clock.now();
-    let stale = Subject::Dispatch(CallId(call), at.plus(-1));
+    let stale = Subject::Dispatch(CallId(call), at.plus_ms(-1));
     for (custom_id, words) in [
         // About an earlier call with this number.
         (of(Verb::Respond, 1, stale), "is over"),

@@ -33,7 +33,7 @@ impl Bot {
     pub(super) async fn wrote(&self, number: i64, kind: AuditKind, detail: &str) {
         let entry = AuditEntry {
             guild: self.guild_id(),
-            at: self.data.clock.now().plus(number),
+            at: self.data.clock.now().plus_ms(number),
             user: UserId(777_777_777_777_777_777),
             kind,
             action: format!("Action {number}"),

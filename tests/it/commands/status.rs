@@ -19,11 +19,11 @@ async fn status_shows_connections_arrivals_queue_and_problems() {
     let text = bot.cad("status", json!({})).await;
     assert!(text.contains("The CAD's API is not read (SONORAN_RECONCILE_SECONDS=off)"), "{text}");
     let (calls, units) = (Part::Calls, Part::Units);
-    bot.status.read(ServerId(1), calls, now.plus(-60_000), Outcome { changes: 2, ..Outcome::default() });
+    bot.status.read(ServerId(1), calls, now.plus_ms(-60_000), Outcome { changes: 2, ..Outcome::default() });
     bot.status.read(ServerId(1), calls, now, Outcome::default());
     bot.status.unread(ServerId(1), units, now, "The plan *is* too low.");
     bot.status.read_budget(calls, ReadBudget { left: 1, per_minute: 2, free_at: None });
-    bot.status.read_budget(units, ReadBudget { left: 0, per_minute: 1, free_at: Some(now.plus(300_000)) });
+    bot.status.read_budget(units, ReadBudget { left: 0, per_minute: 1, free_at: Some(now.plus_ms(300_000)) });
     let text = bot.cad("status", json!({})).await;
     let seconds = now.secs();
     for part in [

@@ -172,12 +172,12 @@ impl Play {
 
     /// Time passes in whole seconds, so that whatever waits for a random moment goes at a known one.
     async fn until(&mut self, at: i64) {
-        let end = BEGIN.plus(at);
+        let end = BEGIN.plus_ms(at);
         let began = self.stage.clock.now();
         while self.stage.clock.now() < end {
             self.turn().await;
             let now = self.stage.clock.now();
-            let grain = if now.since(began) < 20_000 { 1_000 } else { 10_000 };
+            let grain = if now.ms_since(began) < 20_000 { 1_000 } else { 10_000 };
             let next = (now.0 / grain + 1) * grain;
             self.stage.clock.advance(next.min(end.0) - now.0);
         }
@@ -200,7 +200,7 @@ impl Play {
                 self.stage.arrive(source, &body).await;
             }
             "units" | "calls" => {
-                let asked_at = step.option("asked").and_then(offset).map_or(self.stage.clock.now(), |at| BEGIN.plus(at));
+                let asked_at = step.option("asked").and_then(offset).map_or(self.stage.clock.now(), |at| BEGIN.plus_ms(at));
                 self.stage.list(listing(step, &json(), asked_at)).await;
             }
             "route" => self.route(step).await?,
@@ -294,7 +294,7 @@ impl Play {
         rule.cooldown_s = step.option("cooldown").map(|seconds| seconds.parse().unwrap());
         rule.threads = step.option("threads").map(|word| Threads::parse(word).unwrap()).unwrap_or_default();
         let mute = step.option("mute").map(|time| Mute::parse_for(time).unwrap());
-        rule.mute = mute.map(|ms| Mute { until: now.plus(ms), panic: flag("mute-panics") });
+        rule.mute = mute.map(|ms| Mute { until: now.plus_ms(ms), panic: flag("mute-panics") });
         let guild = GuildId(self.stage.guild.parse().unwrap());
         let event = Listens::parse(event).ok_or("no such event")?;
         let new = RouteSpec { event, channel, server: None, role, style, forum, rule: Rule::default() };

@@ -182,7 +182,7 @@ async fn text(old: &Old) -> String {
         said.push(format!("duty {ident} {callsign} {name} {department}: {minutes} min since {}{lasts}, {joined_late} {missed}", began.0));
     }
     for fact in store.call_facts(&community, None, span).await.unwrap() {
-        let since = |at: Option<UnixMs>| at.map(|at| at.since(fact.opened) / 1_000);
+        let since = |at: Option<UnixMs>| at.map(|at| at.ms_since(fact.opened) / 1_000);
         let (kind, priority) = (if fact.emergency { "911" } else { "dispatch" }, fact.priority.as_deref().unwrap_or("-"));
         said.push(format!(
             "call {kind} {priority} at {}: first unit {:?} s, closed {:?} s, {}",

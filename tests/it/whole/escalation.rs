@@ -117,7 +117,7 @@ async fn panics_and_pages_are_called_out_too() {
 async fn a_muted_route_and_a_step_missed_by_far_call_nobody() {
     let mut test = EscalationTest::start("911").await;
     let route = test.bot.app().store.routing_now().routes[0].id;
-    let until = BEGIN.plus(10 * MINUTE);
+    let until = BEGIN.plus_ms(10 * MINUTE);
     let mute = move |rule: &mut tenfour::route::Rule| rule.mute = Some(tenfour::route::Mute { until, panic: false });
     test.bot.app().store.change_rule(test.bot.guild_id(), route, mute).await.unwrap();
     test.call(302).await;

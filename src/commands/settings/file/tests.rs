@@ -92,7 +92,7 @@ fn rules() -> impl Strategy<Value = Rule> {
             if filter.check().is_err() {
                 filter = Filter::default();
             }
-            let mute = mute.map(|(ms, panic)| Mute { until: NOW.plus(ms), panic });
+            let mute = mute.map(|(ms, panic)| Mute { until: NOW.plus_ms(ms), panic });
             Rule { filter, when, cooldown_s, threads, thread_notes, mute, escalation }
         })
 }
