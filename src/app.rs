@@ -108,8 +108,8 @@ impl App {
         let recorder = Tasks::default();
         // Whoever asks while the database is being opened waits until it is open: it must be closed again.
         let database = config.database.clone();
-        let edit_window_ms = config.discord.edit_window_ms.into();
-        let opening = Store::open_with(&database, store::StoreOptions { max_mb: config.database_max_mb, edit_window_ms });
+        let edit_window = config.discord.edit_window;
+        let opening = Store::open_with(&database, store::StoreOptions { max_mb: config.database_max_mb, edit_window });
         tokio::pin!(opening, asked);
         let (store, asked_already) = tokio::select! {
             biased;

@@ -63,6 +63,12 @@ impl UnixMs {
     }
 }
 
+/// A span of `ms` milliseconds.
+#[cfg(test)]
+pub(crate) const fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
 /// `span` in milliseconds, as rows and wire formats have it.
 #[must_use]
 pub fn millis(span: Duration) -> i64 {
@@ -104,5 +110,21 @@ impl Clock {
         if let Some(set) = &self.0 {
             set.fetch_add(ms, Ordering::SeqCst);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_was_set_back_makes_no_negative_span_and_nothing_overflows() {
+        let (early, late) = (UnixMs(1_000), UnixMs(3_500));
+        assert_eq!((late.since(early), early.since(late), early.apart(late)), (ms(2_500), ms(0), ms(2_500)));
+        assert_eq!((early.plus(ms(2_500)), late.minus(ms(2_500))), (late, early));
+        assert_eq!([ms(2_500), ms(2_499)].map(|span| late.is_within(span, early)), [true, false]);
+        assert!(!early.is_within(Duration::MAX, late) && late.is_within(ms(0), late));
+        assert_eq!((late.plus(Duration::MAX), UnixMs(i64::MIN).minus(Duration::MAX)), (UnixMs(i64::MAX), UnixMs(i64::MIN)));
+        assert_eq!(UnixMs(i64::MAX).since(UnixMs(i64::MIN)), ms(u64::MAX));
     }
 }

@@ -40,8 +40,8 @@ const STORE_PAUSE: Duration = Duration::from_secs(1);
 /// Longest sleep before a known time: somebody may set the machine's clock meanwhile.
 const MAX_SLEEP: Duration = Duration::from_millis(500);
 
-/// Longest pause of a channel after an error that is likely to pass (ms).
-const OUTAGE_PAUSE_MS: i64 = 5_000;
+/// Longest pause of a channel after an error that is likely to pass.
+const OUTAGE_PAUSE: Duration = Duration::from_secs(5);
 
 /// A problem to report to people, once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -191,7 +191,7 @@ impl Shared {
             self.waited(&community, wait);
         }
         let now = self.outside.clock.now();
-        let next = next.map_or(LOOK_EVERY, |at| Duration::from_millis(u64::try_from(at.ms_since(now)).unwrap_or(0)));
+        let next = next.map_or(LOOK_EVERY, |at| at.since(now));
         next.clamp(Duration::from_millis(1), if next < LOOK_EVERY { MAX_SLEEP } else { LOOK_EVERY })
     }
 
@@ -229,12 +229,12 @@ impl Shared {
         let Ok(lanes) = store.backlog().await else { return true };
         for lane in Lane::ALL {
             let of_lane = || lanes.iter().filter(|waiting| waiting.lane == lane);
-            let oldest = of_lane().map(|waiting| now.ms_since(waiting.since)).max().unwrap_or(0).max(0);
+            let oldest = of_lane().map(|waiting| now.since(waiting.since)).max().unwrap_or_default();
             metrics.queue(lane, of_lane().map(|waiting| waiting.posts).sum(), oldest);
         }
         for (community, status) in status.all() {
             let own = lanes.iter().filter(|waiting| waiting.community == community);
-            status.queue(&own.map(|waiting| (waiting.lane, waiting.posts, now.ms_since(waiting.since).max(0))).collect::<Vec<_>>());
+            status.queue(&own.map(|waiting| (waiting.lane, waiting.posts, now.since(waiting.since))).collect::<Vec<_>>());
         }
         if let Ok(parked) = store.parked().await {
             metrics.parked_channels(parked.len());
@@ -252,10 +252,10 @@ impl Shared {
             DelayCause::OutagePause => WaitCause::OutagePause,
             DelayCause::OldMessage => WaitCause::Edits,
         };
-        self.outside.metrics.rate_wait(cause, wait.ms);
+        self.outside.metrics.rate_wait(cause, wait.length);
         // The batching pause is deliberate: `/cad status` shows only waits that limits cause.
         if wait.cause != DelayCause::Batching {
-            self.outside.status.of(community).waited(cause.as_str(), wait.ms, self.outside.clock.now());
+            self.outside.status.of(community).waited(cause.as_str(), wait.length, self.outside.clock.now());
         }
     }
 
@@ -279,7 +279,7 @@ impl Shared {
                     // What is past waits for an operation that was not open.
                     let now = self.outside.clock.now();
                     let wait = slot.look().wait;
-                    let open = wait.filter(|_| at <= now).map_or(at, |wait| now.plus_ms(wait.ms));
+                    let open = wait.filter(|_| at <= now).map_or(at, |wait| now.plus(wait.length));
                     if let (Some(wait), true) = (wait, at <= now) {
                         self.waited(slot.community(), wait);
                     }
@@ -299,8 +299,7 @@ impl Shared {
 
     /// The store failed: what is claimed is nobody's until its lease runs out.
     fn rest_after(&self, slot: ChannelSlot, error: StoreError) -> Result<usize, StoreError> {
-        let pause = i64::try_from(STORE_PAUSE.as_millis()).unwrap_or(1_000);
-        slot.give_back(Some(self.outside.clock.now().plus_ms(pause)));
+        slot.give_back(Some(self.outside.clock.now().plus(STORE_PAUSE)));
         Err(error)
     }
 
@@ -317,7 +316,7 @@ impl Shared {
             // Its own bucket is empty: it waits, others of the channel may go.
             Err(Blocked::Wait(wait)) => {
                 self.waited(slot.community(), wait);
-                store.release(claim, clock.now().plus_ms(wait.ms)).await?;
+                store.release(claim, clock.now().plus(wait.length)).await?;
                 slot.look();
                 return store.take(self.request(slot)).await;
             }
@@ -346,7 +345,7 @@ impl Shared {
         let settlement = settle(&claim, answer.verdict, tries, now, fastrand::f64());
         if let Settlement::Again { due, obstacle: Some(Obstacle::Down | Obstacle::Edge), .. } = &settlement {
             // What fails for one post most likely fails for its neighbours: the channel pauses, but not as long as the post.
-            scheduler.block(claim.channel(), claim.operation(), due.ms_since(now).min(OUTAGE_PAUSE_MS), DelayCause::OutagePause);
+            scheduler.block(claim.channel(), claim.operation(), due.since(now).min(OUTAGE_PAUSE), DelayCause::OutagePause);
         }
         let open = slot.look();
         let parked = matches!(settlement, Settlement::Park { .. });
@@ -433,7 +432,7 @@ impl Shared {
         match verdict {
             Verdict::Delivered(_) => {
                 metrics.post(PostOutcome::Delivered);
-                let delay = now.ms_since(claim.lead.due_since()).max(0);
+                let delay = now.since(claim.lead.due_since());
                 if claim.lead.place != Place::Archive {
                     metrics.delivery_delay(claim.lane, delay);
                 }
@@ -444,19 +443,21 @@ impl Shared {
                     }
                 }
             }
-            Verdict::WaitThis { ms } => {
+            Verdict::WaitThis { length } => {
                 metrics.post(PostOutcome::Waited);
-                self.waited(&claim.lead.about.community, Wait { ms: *ms, cause: DelayCause::OldMessage });
-                tracing::debug!(%channel, ms, "an old message was edited often; it waits");
+                self.waited(&claim.lead.about.community, Wait { length: *length, cause: DelayCause::OldMessage });
+                tracing::debug!(%channel, ms = length.as_millis(), "an old message was edited often; it waits");
             }
-            Verdict::Wait { ms, scope } => {
+            Verdict::Wait { length, scope } => {
                 metrics.post(PostOutcome::Waited);
-                self.waited(&claim.lead.about.community, Wait { ms: *ms, cause: DelayCause::RetryAfter });
+                self.waited(&claim.lead.about.community, Wait { length: *length, cause: DelayCause::RetryAfter });
                 match scope {
-                    RateScope::Global => scheduler.block_all(*ms),
-                    RateScope::User | RateScope::Shared => scheduler.block(claim.channel(), claim.operation(), *ms, DelayCause::RetryAfter),
+                    RateScope::Global => scheduler.block_all(*length),
+                    RateScope::User | RateScope::Shared => {
+                        scheduler.block(claim.channel(), claim.operation(), *length, DelayCause::RetryAfter)
+                    }
                 }
-                tracing::debug!(%channel, ms, ?scope, "Discord asks us to wait");
+                tracing::debug!(%channel, ms = length.as_millis(), ?scope, "Discord asks us to wait");
             }
             Verdict::Retry { reason } => {
                 metrics.post(PostOutcome::Retried);

@@ -138,7 +138,7 @@ impl Metrics {
 
     /// The bot has started.
     pub fn started(&self, at: UnixMs) {
-        self.0.started.set(seconds(at.0));
+        self.0.started.set(seconds(at));
     }
 
     /// One arrival at a source.
@@ -173,7 +173,7 @@ impl Metrics {
     /// When the last event of `server` came. An unregistered server is ignored.
     pub fn last_event(&self, server: ServerId, at: UnixMs) {
         if let Some(gauge) = self.0.last_event.get(&server_label(server)) {
-            gauge.set(seconds(at.0));
+            gauge.set(seconds(at));
         }
     }
 
@@ -226,21 +226,21 @@ impl Metrics {
         self.0.commit_failures.inc();
     }
 
-    /// What waits for delivery in a lane now: how many posts, and the age of the oldest (ms; 0 if there is none). Call it for every lane
+    /// What waits for delivery in a lane now: how many posts, and the age of the oldest (0 if there is none). Call it for every lane
     /// each time, even if nothing waits: the last value stays.
-    pub fn queue(&self, lane: Lane, posts: usize, oldest_ms: i64) {
+    pub fn queue(&self, lane: Lane, posts: usize, oldest: Duration) {
         if let Some(gauge) = self.0.queue_depth.get(&lane_label(lane)) {
             gauge.set(count(posts));
         }
         if let Some(gauge) = self.0.queue_oldest.get(&lane_label(lane)) {
-            gauge.set(seconds(oldest_ms.max(0)));
+            gauge.set(oldest.as_secs_f64());
         }
     }
 
-    /// Milliseconds from receipt of an event to its message on Discord. A negative number (the clock was set back) counts as 0.
-    pub fn delivery_delay(&self, lane: Lane, ms: i64) {
+    /// The time from receipt of an event to its message on Discord.
+    pub fn delivery_delay(&self, lane: Lane, delay: Duration) {
         if let Some(histogram) = self.0.delay.get(&lane_label(lane)) {
-            histogram.observe(seconds(ms.max(0)));
+            histogram.observe(delay.as_secs_f64());
         }
     }
 
@@ -257,13 +257,13 @@ impl Metrics {
         self.0.packed_cards.inc_by(cards as u64);
     }
 
-    /// One wait before a request to Discord, and how long it was (ms).
-    pub fn rate_wait(&self, cause: WaitCause, ms: i64) {
+    /// One wait before a request to Discord, and how long it was.
+    pub fn rate_wait(&self, cause: WaitCause, length: Duration) {
         if let Some(counter) = self.0.waits.get(&[("cause", cause.as_str())]) {
             counter.inc();
         }
         if let Some(counter) = self.0.wait_seconds.get(&[("cause", cause.as_str())]) {
-            counter.inc_by(seconds(ms.max(0)));
+            counter.inc_by(length.as_secs_f64());
         }
     }
 
@@ -426,9 +426,9 @@ fn known(kind: &str) -> &'static str {
     known_kinds().find(|known| *known == kind).unwrap_or(UNKNOWN)
 }
 
-#[expect(clippy::cast_precision_loss, reason = "exact far beyond any time and any delay")]
-fn seconds(ms: i64) -> f64 {
-    ms as f64 / 1000.0
+#[expect(clippy::cast_precision_loss, reason = "exact far beyond any time")]
+fn seconds(at: UnixMs) -> f64 {
+    at.0 as f64 / 1000.0
 }
 
 fn count(of: usize) -> i64 {

@@ -15,6 +15,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 
@@ -26,8 +27,8 @@ use crate::outbox::{Claim, ClaimRequest, DelayCause, Operation, RateHeaders, Sen
 const AT_ONCE: usize = 16;
 /// More of them for panics alone.
 const FOR_PANICS: usize = 4;
-/// After a refused token nothing is sent for this long (ms); then one request tries again.
-const STOP_PAUSE_MS: i64 = 60_000;
+/// After a refused token nothing is sent for this long; then one request tries again.
+const STOP_PAUSE: Duration = Duration::from_secs(60);
 
 /// Cheap to clone.
 #[derive(Clone)]
@@ -54,7 +55,7 @@ struct State {
     closed: bool,
     /// Which channels have a slot (`true`: for panics).
     busy: HashMap<(ChannelId, bool), Busy>,
-    /// When communities last found all slots of a kind given out. As long as they do, they try again within [`CROWDED_MS`].
+    /// When communities last found all slots of a kind given out. As long as they do, they try again within [`CROWDED_WAIT`].
     crowded: HashMap<(CommunityId, bool), UnixMs>,
     /// Channels to look at, each with its time and whether a panic may be among what waits.
     look: HashMap<ChannelId, Look>,
@@ -235,14 +236,14 @@ impl SendScheduler {
     pub fn enter(&self, channel: ChannelId, community: &CommunityId, panic: bool) -> Option<ChannelSlot> {
         let now = self.clock.now();
         let mut state = self.lock();
-        if state.closed || state.busy.contains_key(&(channel, panic)) || state.stop.wait(now) > 0 {
+        if state.closed || state.busy.contains_key(&(channel, panic)) || !state.stop.wait(now).is_zero() {
             return None;
         }
         let open = state.open(channel, panic, now);
         if !(open.creates || open.edits) {
             return None;
         }
-        state.crowded.retain(|_, at| now.ms_since(*at).abs() <= 2 * CROWDED_MS);
+        state.crowded.retain(|_, at| now.apart(*at) <= 2 * CROWDED_WAIT);
         if state.is_full_for(community, panic) {
             state.crowded.insert((community.clone(), panic), now);
             return None;
@@ -346,8 +347,8 @@ impl SendScheduler {
         let stopped = state.stop.wait(now);
         let open = state.open(channel, false, now);
         // Nothing in its way but others: somebody gives a slot back soon, and that wakes delivery.
-        let ms = open.wait.map_or(CROWDED_MS, |wait| wait.ms).max(stopped);
-        state.look_at(channel, &look.community, now.plus_ms(ms), look.panic);
+        let length = open.wait.map_or(CROWDED_WAIT, |wait| wait.length).max(stopped);
+        state.look_at(channel, &look.community, now.plus(length), look.panic);
         open.wait
     }
 
@@ -392,16 +393,16 @@ impl SendScheduler {
         self.lock().limits.invalid_lately(self.clock.now())
     }
 
-    /// Nothing goes this way for `ms`.
-    pub fn block(&self, channel: ChannelId, operation: Operation, ms: i64, cause: DelayCause) {
+    /// Nothing goes this way for `length`.
+    pub fn block(&self, channel: ChannelId, operation: Operation, length: Duration, cause: DelayCause) {
         let now = self.clock.now();
-        self.lock().limits.block(channel, operation, ms, cause, now);
+        self.lock().limits.block(channel, operation, length, cause, now);
     }
 
-    /// Nothing at all goes for `ms`.
-    pub fn block_all(&self, ms: i64) {
+    /// Nothing at all goes for `length`.
+    pub fn block_all(&self, length: Duration) {
         let now = self.clock.now();
-        self.lock().limits.block_all(ms, now);
+        self.lock().limits.block_all(length, now);
     }
 
     /// The token was refused: all sending stops.
@@ -432,8 +433,8 @@ fn slots_for(panic: bool) -> usize {
     if panic { FOR_PANICS } else { AT_ONCE }
 }
 
-/// All slots are out: the channel is looked at again after this long (ms) even if none comes back.
-const CROWDED_MS: i64 = 250;
+/// All slots are out: the channel is looked at again after this long even if none comes back.
+const CROWDED_WAIT: Duration = Duration::from_millis(250);
 
 impl State {
     /// Whether delivery would look too late by itself.
@@ -447,7 +448,7 @@ impl State {
     fn recall_crowded(&mut self, panic: bool, now: UnixMs) -> bool {
         let mut any = false;
         for look in self.look.values_mut() {
-            if look.at > now && look.at.ms_since(now) <= CROWDED_MS && self.crowded.contains_key(&(look.community.clone(), panic)) {
+            if look.at > now && look.at.since(now) <= CROWDED_WAIT && self.crowded.contains_key(&(look.community.clone(), panic)) {
                 look.at = now;
                 any = true;
             }
@@ -481,7 +482,7 @@ impl State {
     fn open(&self, channel: ChannelId, panic: bool, now: UnixMs) -> Open {
         let create = self.limits.wait(channel, Operation::Create, panic, now);
         let edit = self.limits.wait(channel, Operation::Edit, panic, now);
-        let wait = [create, edit].into_iter().flatten().min_by_key(|wait| wait.ms);
+        let wait = [create, edit].into_iter().flatten().min_by_key(|wait| wait.length);
         Open { creates: create.is_none(), edits: edit.is_none(), places: self.limits.places(channel, now), wait }
     }
 }
@@ -492,7 +493,7 @@ struct Stop(Option<UnixMs>);
 
 impl Stop {
     fn begin(&mut self, now: UnixMs) {
-        self.0 = Some(now.plus_ms(STOP_PAUSE_MS));
+        self.0 = Some(now.plus(STOP_PAUSE));
     }
 
     /// True if there was one.
@@ -500,14 +501,14 @@ impl Stop {
         self.0.take().is_some()
     }
 
-    /// Milliseconds until a request may try; 0 = now.
-    fn wait(&self, now: UnixMs) -> i64 {
-        self.0.map_or(0, |until| until.ms_since(now)).max(0)
+    /// Time until a request may try; 0 = now.
+    fn wait(&self, now: UnixMs) -> Duration {
+        self.0.map_or(Duration::ZERO, |until| until.since(now))
     }
 
     /// Whoever asks first after the pause takes the turn; the others wait for what comes of it.
     fn may_try(&mut self, now: UnixMs) -> bool {
-        if self.wait(now) > 0 {
+        if !self.wait(now).is_zero() {
             return false;
         }
         if self.0.is_some() {
@@ -632,11 +633,14 @@ mod tests {
     fn a_channel_that_may_not_be_served_is_looked_at_when_it_may() {
         let (clock, scheduler) = scheduler();
         for operation in [Operation::Create, Operation::Edit] {
-            scheduler.block(A, operation, 700, DelayCause::RetryAfter);
+            scheduler.block(A, operation, Duration::from_millis(700), DelayCause::RetryAfter);
         }
         scheduler.notify(A, &c(), false);
         let (slots, next, waits) = scheduler.due();
-        assert_eq!((slots.len(), next, waits), (0, Some(UnixMs(1_000_700)), vec![(c(), Wait { ms: 700, cause: DelayCause::RetryAfter })]));
+        assert_eq!(
+            (slots.len(), next, waits),
+            (0, Some(UnixMs(1_000_700)), vec![(c(), Wait { length: Duration::from_millis(700), cause: DelayCause::RetryAfter })])
+        );
         clock.advance(700);
         assert_eq!(channels(&scheduler.due().0), [(A, false)]);
     }

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use crate::clock::UnixMs;
 use crate::event::Source;
@@ -84,7 +85,7 @@ pub struct Facts {
     pub queue: BTreeMap<Lane, Waiting>,
     /// How often it was looked at what waits for an answer: once a second, as long as ingest lives.
     pub looks: u64,
-    delays: VecDeque<i64>,
+    delays: VecDeque<Duration>,
     waits: VecDeque<Waits>,
 }
 
@@ -93,17 +94,17 @@ pub struct Facts {
 pub struct Waiting {
     /// How many posts.
     pub posts: usize,
-    /// Age of the oldest when they were counted (ms).
-    pub oldest_ms: i64,
+    /// Age of the oldest when they were counted.
+    pub oldest: Duration,
 }
 
 /// How long new messages took lately.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Delay {
-    /// Half of them were faster (ms).
-    pub median_ms: i64,
-    /// The slowest (ms).
-    pub worst_ms: i64,
+    /// Half of them were faster.
+    pub median: Duration,
+    /// The slowest.
+    pub worst: Duration,
     /// Of how many.
     pub of: usize,
 }
@@ -114,7 +115,7 @@ struct Waits {
     minute: i64,
     cause: &'static str,
     count: u64,
-    ms: i64,
+    together: Duration,
 }
 
 /// One server's facts.
@@ -329,31 +330,31 @@ impl Status {
         self.facts().problems.retain(|(_, known)| known != sentence);
     }
 
-    /// A new message stands on Discord, `ms` after its event came.
-    pub fn delivered(&self, ms: i64) {
+    /// A new message stands on Discord, `delay` after its event came.
+    pub fn delivered(&self, delay: Duration) {
         let delays = &mut self.facts().delays;
-        delays.push_back(ms);
+        delays.push_back(delay);
         if delays.len() > MOST_DELAYS {
             delays.pop_front();
         }
     }
 
-    /// What waits for Discord: every lane with its posts and the age of the oldest (ms). What is not named does not wait.
-    pub fn queue(&self, by_lane: &[(Lane, usize, i64)]) {
-        let waiting = |(lane, posts, oldest_ms): &(Lane, usize, i64)| (*lane, Waiting { posts: *posts, oldest_ms: (*oldest_ms).max(0) });
+    /// What waits for Discord: every lane with its posts and the age of the oldest. What is not named does not wait.
+    pub fn queue(&self, by_lane: &[(Lane, usize, Duration)]) {
+        let waiting = |(lane, posts, oldest): &(Lane, usize, Duration)| (*lane, Waiting { posts: *posts, oldest: *oldest });
         self.facts().queue = by_lane.iter().filter(|(_, posts, _)| *posts > 0).map(waiting).collect();
     }
 
-    /// A request waited for one of Discord's limits: why (a word from a closed set), and how long (ms).
-    pub fn waited(&self, cause: &'static str, ms: i64, at: UnixMs) {
+    /// A request waited for one of Discord's limits: why (a word from a closed set), and how long.
+    pub fn waited(&self, cause: &'static str, length: Duration, at: UnixMs) {
         let waits = &mut self.facts().waits;
         let minute = at.0.div_euclid(60_000);
         match waits.iter_mut().rev().take_while(|known| known.minute == minute).find(|known| known.cause == cause) {
             Some(known) => {
                 known.count += 1;
-                known.ms = known.ms.saturating_add(ms.max(0));
+                known.together = known.together.saturating_add(length);
             }
-            None => waits.push_back(Waits { minute, cause, count: 1, ms: ms.max(0) }),
+            None => waits.push_back(Waits { minute, cause, count: 1, together: length }),
         }
         while waits.front().is_some_and(|first| minute - first.minute >= WAITS_MINUTES) {
             waits.pop_front();
@@ -382,24 +383,24 @@ impl Facts {
     /// How long the last new messages took; `None` before the first.
     #[must_use]
     pub fn delay(&self) -> Option<Delay> {
-        let mut delays: Vec<i64> = self.delays.iter().copied().collect();
+        let mut delays: Vec<Duration> = self.delays.iter().copied().collect();
         delays.sort_unstable();
-        let median_ms = *delays.get(delays.len().saturating_sub(1) / 2)?;
-        Some(Delay { median_ms, worst_ms: *delays.last()?, of: delays.len() })
+        let median = *delays.get(delays.len().saturating_sub(1) / 2)?;
+        Some(Delay { median, worst: *delays.last()?, of: delays.len() })
     }
 
-    /// Waits for Discord's limits in the last ten minutes, by cause: how many, and how long together (ms). The longest first.
+    /// Waits for Discord's limits in the last ten minutes, by cause: how many, and how long together. The longest first.
     #[must_use]
-    pub fn waits(&self, now: UnixMs) -> Vec<(&'static str, u64, i64)> {
+    pub fn waits(&self, now: UnixMs) -> Vec<(&'static str, u64, Duration)> {
         let minute = now.0.div_euclid(60_000);
-        let mut by_cause: BTreeMap<&'static str, (u64, i64)> = BTreeMap::new();
+        let mut by_cause: BTreeMap<&'static str, (u64, Duration)> = BTreeMap::new();
         for waits in self.waits.iter().filter(|waits| minute - waits.minute < WAITS_MINUTES) {
-            let (count, ms) = by_cause.entry(waits.cause).or_default();
+            let (count, together) = by_cause.entry(waits.cause).or_default();
             *count += waits.count;
-            *ms = ms.saturating_add(waits.ms);
+            *together = together.saturating_add(waits.together);
         }
-        let mut waits: Vec<_> = by_cause.into_iter().map(|(cause, (count, ms))| (cause, count, ms)).collect();
-        waits.sort_by_key(|(_, _, ms)| std::cmp::Reverse(*ms));
+        let mut waits: Vec<_> = by_cause.into_iter().map(|(cause, (count, together))| (cause, count, together)).collect();
+        waits.sort_by_key(|(_, _, together)| std::cmp::Reverse(*together));
         waits
     }
 }
@@ -420,6 +421,7 @@ impl ServerFacts {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::ms;
 
     /// The silence of a feed is not broken by what the bot does itself.
     #[test]
@@ -506,17 +508,17 @@ mod tests {
     fn delays_of_the_last_messages() {
         let status = Status::default();
         assert_eq!(status.snapshot().delay(), None);
-        (1..=100).for_each(|ms| status.delivered(ms));
-        assert_eq!(status.snapshot().delay(), Some(Delay { median_ms: 50, worst_ms: 100, of: 100 }));
-        (0..2_000).for_each(|_| status.delivered(7));
-        assert_eq!(status.snapshot().delay(), Some(Delay { median_ms: 7, worst_ms: 7, of: MOST_DELAYS }));
+        (1..=100).for_each(|delay| status.delivered(ms(delay)));
+        assert_eq!(status.snapshot().delay(), Some(Delay { median: ms(50), worst: ms(100), of: 100 }));
+        (0..2_000).for_each(|_| status.delivered(ms(7)));
+        assert_eq!(status.snapshot().delay(), Some(Delay { median: ms(7), worst: ms(7), of: MOST_DELAYS }));
     }
 
     #[test]
     fn the_queue_is_as_told_last() {
         let status = Status::default();
-        status.queue(&[(Lane::Panic, 1, 5), (Lane::New, 0, 0), (Lane::Log, 3, -1)]);
-        let waiting = |posts, oldest_ms| Waiting { posts, oldest_ms };
+        status.queue(&[(Lane::Panic, 1, ms(5)), (Lane::New, 0, ms(0)), (Lane::Log, 3, ms(0))]);
+        let waiting = |posts, oldest| Waiting { posts, oldest: ms(oldest) };
         assert_eq!(status.snapshot().queue, BTreeMap::from([(Lane::Panic, waiting(1, 5)), (Lane::Log, waiting(3, 0))]));
         status.queue(&[]);
         assert!(status.snapshot().queue.is_empty());
@@ -527,13 +529,13 @@ mod tests {
         let status = Status::default();
         for minute in 0..1_000 {
             for cause in ["channel", "told", "channel"] {
-                status.waited(cause, if cause == "told" { 500 } else { -3 }, UnixMs(minute * 60_000));
+                status.waited(cause, if cause == "told" { ms(500) } else { ms(0) }, UnixMs(minute * 60_000));
             }
         }
         let (facts, now) = (status.snapshot(), UnixMs(999 * 60_000));
-        assert_eq!(facts.waits(now), [("told", 10, 5_000), ("channel", 20, 0)]);
+        assert_eq!(facts.waits(now), [("told", 10, ms(5_000)), ("channel", 20, ms(0))]);
         assert_eq!(facts.waits.len(), 20);
-        assert_eq!(facts.waits(now.plus_ms(9 * 60_000)), [("told", 1, 500), ("channel", 2, 0)]);
+        assert_eq!(facts.waits(now.plus_ms(9 * 60_000)), [("told", 1, ms(500)), ("channel", 2, ms(0))]);
         assert!(facts.waits(now.plus_ms(600_000)).is_empty());
     }
 

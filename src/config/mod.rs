@@ -19,6 +19,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 
@@ -77,7 +78,7 @@ pub struct Discord {
     /// `DISCORD_GUILD_ID`: serve this guild only, and register commands nowhere else.
     pub guild: Option<GuildId>,
     /// `DISCORD_EDIT_WINDOW_MS`: how long the first change of a message waits for others.
-    pub edit_window_ms: u32,
+    pub edit_window: Duration,
     /// `DISCORD_REQUESTS_PER_SECOND`: Discord's global limit for this bot; 0 = no limit.
     pub requests_per_second: u32,
     /// `DISCORD_MESSAGE_CONTENT`: whether people's messages are read.
@@ -229,7 +230,8 @@ impl Config {
         let discord_url = reader.url("DISCORD_API_URL", false).unwrap_or_default();
         let guild = reader.snowflake("DISCORD_GUILD_ID").map(GuildId);
         let message_content = reader.choice("DISCORD_MESSAGE_CONTENT", &[("on", true), ("off", false)]).unwrap_or(false);
-        let edit_window_ms = reader.number("DISCORD_EDIT_WINDOW_MS", 0..=10_000).unwrap_or(500);
+        let edit_window = reader.number("DISCORD_EDIT_WINDOW_MS", 0..=10_000).unwrap_or(500);
+        let edit_window = Duration::from_millis(edit_window.into());
         let requests_per_second = reader.number("DISCORD_REQUESTS_PER_SECOND", 0..=10_000).unwrap_or(50);
         let servers = reader.servers("SONORAN_SERVER_IDS");
         let api_url = reader.url("SONORAN_API_URL", true).unwrap_or_default();
@@ -289,7 +291,7 @@ impl Config {
             return Err(SettingProblems::from(problems));
         }
         Ok(Self {
-            discord: Discord { token, api_url: discord_url, guild, edit_window_ms, requests_per_second, message_content },
+            discord: Discord { token, api_url: discord_url, guild, edit_window, requests_per_second, message_content },
             sonoran: Sonoran {
                 credentials,
                 servers,

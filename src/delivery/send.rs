@@ -2,7 +2,7 @@
 
 use super::Shared;
 use crate::clock::UnixMs;
-use crate::discord::rest::{CLOCKS_DIFFER_MS, SendResult};
+use crate::discord::rest::{CLOCKS_DIFFER, SendResult};
 use crate::ids::MessageId;
 use crate::outbox::{Claim, Place, Post, RateHeaders, Verdict};
 use crate::render::{self, Message};
@@ -111,8 +111,8 @@ impl Shared {
 
     /// Looks for the message of a create that was cut off.
     async fn find(&self, claim: &Claim) -> Result<Option<MessageId>, Verdict> {
-        let since = claim.lead.creating_since.map_or(0, |at| at.0.saturating_sub(CLOCKS_DIFFER_MS));
-        let known = self.outside.store.messages_since(claim.lead.channel, MessageId::earliest(UnixMs(since))).await;
+        let since = claim.lead.creating_since.map_or(UnixMs(0), |at| at.minus(CLOCKS_DIFFER));
+        let known = self.outside.store.messages_since(claim.lead.channel, MessageId::earliest(since)).await;
         // Not to know is no reason to make a second one.
         let known = known.map_err(|error| Verdict::Retry { reason: error.to_string() })?;
         let found = self.outside.rest.find(claim, |message| known.contains(&message)).await?;

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::hash::Hasher as _;
+use std::time::Duration;
 
 use reqwest::{Response, StatusCode};
 use serde::Deserialize;
@@ -17,8 +18,8 @@ use crate::outbox::{Claim, Lane, Obstacle, Place, RateHeaders, RateScope, Verdic
 
 /// Limit on the bytes of a response that are read.
 const MAX_ANSWER: usize = 4 * 1024 * 1024;
-/// Longest wait that Discord may demand (ms): beyond it something is wrong with the response.
-const MAX_WAIT_MS: i64 = 3_600_000;
+/// Longest wait that Discord may demand: beyond it something is wrong with the response.
+const MAX_WAIT: Duration = Duration::from_secs(3_600);
 
 /// The fields of Discord's response that are read.
 #[derive(Deserialize)]
@@ -47,12 +48,12 @@ pub(super) async fn judge(response: Response, claim: &Claim) -> Verdict {
             }
         }
         // A card older than an hour may be edited only so often. Discord answers that with a 429 with a code and without a time.
-        429 | 400 if code(&body) == Some(OLD_EDITS) => Verdict::WaitThis { ms: OLD_EDIT_MS },
+        429 | 400 if code(&body) == Some(OLD_EDITS) => Verdict::WaitThis { length: OLD_EDIT_WAIT },
         429 => {
             let body: Value = serde_json::from_slice(&body).unwrap_or_default();
             let seconds = body.get("retry_after").and_then(Value::as_f64).or(retry_after).unwrap_or(5.0);
             let global = body.get("global").and_then(Value::as_bool).unwrap_or(false);
-            Verdict::Wait { ms: wait_ms(seconds), scope: if global { RateScope::Global } else { scope } }
+            Verdict::Wait { length: wait_of(seconds), scope: if global { RateScope::Global } else { scope } }
         }
         401 if own(&body).is_some() => Verdict::Stop { reason: AskError::Token.to_string() },
         404 if gone(claim, code(&body)) => Verdict::MessageGone,
@@ -72,7 +73,7 @@ fn refused(body: &[u8], status: StatusCode, claim: &Claim) -> Verdict {
     // Slow mode and similar limits may say how long.
     let wait = serde_json::from_slice::<Value>(body).ok().and_then(|body| body.get("retry_after")?.as_f64());
     match (about, wait) {
-        (RefusalCause::Way(Obstacle::Limit(_) | Obstacle::Down), Some(seconds)) => Verdict::WaitThis { ms: wait_ms(seconds) },
+        (RefusalCause::Way(Obstacle::Limit(_) | Obstacle::Down), Some(seconds)) => Verdict::WaitThis { length: wait_of(seconds) },
         (RefusalCause::Body, _) => Verdict::Invalid { reason },
         (RefusalCause::Name, _) => Verdict::Obstructed { obstacle: Obstacle::Name, reason },
         (RefusalCause::Way(obstacle), _) => Verdict::Obstructed { obstacle, reason },
@@ -85,10 +86,14 @@ fn refused(body: &[u8], status: StatusCode, claim: &Claim) -> Verdict {
     }
 }
 
-fn wait_ms(seconds: f64) -> i64 {
-    #[expect(clippy::cast_possible_truncation, reason = "bounded below")]
-    let ms = (seconds.clamp(0.0, 1e9) * 1000.0).ceil() as i64;
-    ms.clamp(50, MAX_WAIT_MS)
+fn wait_of(seconds: f64) -> Duration {
+    whole_ms(seconds).max(Duration::from_millis(50))
+}
+
+/// Rounded up to milliseconds, which is what instants are made of.
+fn whole_ms(seconds: f64) -> Duration {
+    let seconds = seconds.clamp(0.0, MAX_WAIT.as_secs_f64());
+    Duration::try_from_secs_f64((seconds * 1000.0).ceil() / 1000.0).unwrap_or_default()
 }
 
 /// Whether 404 means that a person deleted the message, or the thread that it is in.
@@ -100,8 +105,8 @@ fn gone(claim: &Claim, code: Option<i64>) -> bool {
     }
 }
 
-/// How long an edit of an old message waits after code 30046 (ms).
-const OLD_EDIT_MS: i64 = 300_000;
+/// How long an edit of an old message waits after code 30046.
+const OLD_EDIT_WAIT: Duration = Duration::from_secs(300);
 
 pub(super) async fn read(mut response: Response) -> Result<Vec<u8>, String> {
     let mut body = Vec::new();
@@ -122,15 +127,14 @@ pub(super) fn rate_headers(response: &Response) -> RateHeaders {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded")]
     let whole = |number: f64| number.min(1e6) as u32;
     let remaining = header(response, "x-ratelimit-remaining").map(whole);
-    #[expect(clippy::cast_possible_truncation, reason = "bounded")]
-    let reset_after_ms = header(response, "x-ratelimit-reset-after").map(|seconds| (seconds.min(3_600.0) * 1000.0).ceil() as i64);
+    let reset_after = header(response, "x-ratelimit-reset-after").map(whole_ms);
     let limit = header(response, "x-ratelimit-limit").map(whole);
     let bucket = response.headers().get("x-ratelimit-bucket").map(|name| {
         let mut hasher = std::hash::DefaultHasher::new();
         hasher.write(name.as_bytes());
         hasher.finish()
     });
-    RateHeaders { bucket, limit, remaining, reset_after_ms }
+    RateHeaders { bucket, limit, remaining, reset_after }
 }
 
 /// The scope of a 429; the bot's own if the response doesn't say.

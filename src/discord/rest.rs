@@ -317,11 +317,11 @@ impl Rest {
     /// # Errors
     /// A verdict to settle with, if the channel can't be searched.
     pub async fn find(&self, claim: &Claim, owned: impl Fn(MessageId) -> bool) -> Result<Option<MessageId>, Verdict> {
-        let since = claim.lead.creating_since.map_or(0, |at| at.0.saturating_sub(CLOCKS_DIFFER_MS));
+        let since = claim.lead.creating_since.map_or(UnixMs(0), |at| at.minus(CLOCKS_DIFFER));
         let messages = match claim.lead.place {
             Place::Forum => self.forum_starters(claim, &owned).await.map_err(as_verdict)?,
             _ => self
-                .ask(&format!("/channels/{}/messages?limit={LOOK_BACK}&after={}", claim.channel(), MessageId::earliest(UnixMs(since))))
+                .ask(&format!("/channels/{}/messages?limit={LOOK_BACK}&after={}", claim.channel(), MessageId::earliest(since)))
                 .await
                 .map_err(as_verdict)?,
         };
@@ -330,7 +330,7 @@ impl Rest {
             let Some(id) = message.get("id").and_then(Value::as_str).and_then(|id| id.parse::<u64>().ok()) else { continue };
             let author = message.pointer("/author/id").and_then(Value::as_str).and_then(|id| id.parse::<u64>().ok());
             let ours = me.is_none() || author == me;
-            if ours && MessageId(id).made_at().0 >= since && same(message, claim) && !owned(MessageId(id)) {
+            if ours && MessageId(id).made_at() >= since && same(message, claim) && !owned(MessageId(id)) {
                 return Ok(Some(MessageId(id)));
             }
         }
@@ -338,14 +338,16 @@ impl Rest {
     }
 }
 
-/// Allowed difference between our clock and Discord's (ms).
-pub const CLOCKS_DIFFER_MS: i64 = 120_000;
+/// Allowed difference between our clock and Discord's.
+pub const CLOCKS_DIFFER: Duration = Duration::from_secs(120);
 
 /// What the failure of a request before a create means for it.
 fn as_verdict(error: AskError) -> Verdict {
     match error {
         AskError::Token => Verdict::Stop { reason: AskError::Token.to_string() },
-        AskError::Wait(seconds) => Verdict::Wait { ms: seconds.saturating_mul(1000), scope: RateScope::User },
+        AskError::Wait(seconds) => {
+            Verdict::Wait { length: Duration::from_secs(u64::try_from(seconds).unwrap_or(0)), scope: RateScope::User }
+        }
         // Without Read Message History we can't know: a person must fix the channel; a second message would be worse.
         AskError::Refused(reason) if !["(50001)", "(50013)", "(10003)"].iter().any(|code| reason.contains(code)) => {
             Verdict::Obstructed { obstacle: Obstacle::Unknown(0), reason }

@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -11,8 +12,8 @@ use super::rest::{AskError, Rest};
 use crate::clock::{Clock, UnixMs};
 use crate::ids::{GuildId, RoleId, UserId};
 
-/// How long an answer is cached (ms).
-const BELIEVED: i64 = 60_000;
+/// How long an answer is cached.
+const BELIEVED: Duration = Duration::from_secs(60);
 /// Limit on cached answers; beyond it the oldest is dropped.
 const MAX_CACHED_ANSWERS: usize = 1_000;
 /// Longest wait during a press.
@@ -43,7 +44,7 @@ impl Roles {
         let (key, now) = ((guild, user), self.clock.now());
         {
             let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-            known.retain(|_, (at, _)| now.ms_since(*at) < BELIEVED);
+            known.retain(|_, (at, _)| now.since(*at) < BELIEVED);
             if let Some((_, roles)) = known.get(&key) {
                 return Ok(roles.clone());
             }

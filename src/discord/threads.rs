@@ -5,7 +5,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::refusal_cause::HAS_THREAD;
-use super::rest::{AskError, CLOCKS_DIFFER_MS, Rest, SendResult, same};
+use super::rest::{AskError, CLOCKS_DIFFER, Rest, SendResult, same};
 use super::thread_name::{AUTO_ARCHIVE_MIN, lasting, name, neutral};
 use crate::ids::{ChannelId, MessageId};
 use crate::outbox::{Claim, Obstacle, Operation, Place, RateHeaders, Verdict};
@@ -95,8 +95,8 @@ impl Rest {
     pub(super) async fn forum_starters(&self, claim: &Claim, owned: impl Fn(MessageId) -> bool) -> Result<Value, AskError> {
         let threads = self.ask(&format!("/guilds/{}/threads/active", claim.lead.guild)).await?;
         let forum = claim.lead.channel.to_string();
-        let sent = claim.lead.creating_since.map_or(0, |at| at.0);
-        let since = sent.saturating_sub(CLOCKS_DIFFER_MS);
+        let sent = claim.lead.creating_since.unwrap_or_default();
+        let since = sent.minus(CLOCKS_DIFFER);
         let me = self.user();
         let ours = |thread: &&Value| {
             me.is_none() || thread.get("owner_id").is_none_or(|owner| owner.as_str().and_then(|id| id.parse().ok()) == me)
@@ -109,10 +109,10 @@ impl Rest {
             .filter(|thread| thread.get("parent_id").and_then(Value::as_str) == Some(&*forum))
             .filter(ours)
             .filter_map(|thread| thread.get("id")?.as_str()?.parse().ok())
-            .filter(|id| MessageId(*id).made_at().0 >= since)
+            .filter(|id| MessageId(*id).made_at() >= since)
             .collect();
         // It was created when its request was sent; others may be in doubt too, and many may have been created since.
-        recent.sort_by_key(|id| MessageId(*id).made_at().0.abs_diff(sent));
+        recent.sort_by_key(|id| MessageId(*id).made_at().apart(sent));
         let mut looked_at = 0;
         for id in recent {
             if owned(MessageId(id)) {

@@ -7,6 +7,7 @@
 //! - **Invalid requests** slow sending down, then stop it, long before Discord bans the address ([`super::invalid`]).
 
 use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
 
 use super::invalid::{InvalidRequests, SendPace};
 use crate::clock::UnixMs;
@@ -32,8 +33,8 @@ pub struct RateHeaders {
     pub limit: Option<u32>,
     /// Requests left in this window.
     pub remaining: Option<u32>,
-    /// Milliseconds until the window ends.
-    pub reset_after_ms: Option<i64>,
+    /// Until the window ends.
+    pub reset_after: Option<Duration>,
 }
 
 /// The scope of a 429.
@@ -69,8 +70,8 @@ pub enum DelayCause {
 /// How long, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wait {
-    /// Milliseconds; more than 0.
-    pub ms: i64,
+    /// More than 0.
+    pub length: Duration,
     pub cause: DelayCause,
 }
 
@@ -78,14 +79,14 @@ pub struct Wait {
 pub const PER_SECOND: u32 = 50;
 /// Of these, reserved for panics.
 const GLOBAL_RESERVE: usize = 2;
-/// A second, plus how much closer two requests may get on the network (ms).
-const SECOND_MS: i64 = 1_050;
-/// Assumed window of an unknown bucket (ms).
-const WINDOW_MS: i64 = 5_000;
+/// A second, plus how much closer two requests may get on the network.
+const SECOND: Duration = Duration::from_millis(1_050);
+/// Assumed window of an unknown bucket.
+const WINDOW: Duration = Duration::from_secs(5);
 /// Limit on remembered buckets; beyond it, those whose window is over are dropped.
 const MAX_BUCKETS: usize = 4_096;
-/// While too many requests are invalid: one request per this many ms.
-const SLOW_MS: i64 = 1_000;
+/// While too many requests are invalid: one request in this time.
+const SLOW: Duration = Duration::from_secs(1);
 
 /// What we know of the limits.
 #[derive(Debug)]
@@ -116,7 +117,7 @@ struct Bucket {
     /// 0 = not known.
     limit: u32,
     left: u32,
-    window_ms: i64,
+    window: Duration,
     reset_at: UnixMs,
     in_flight: u32,
     sent_at: UnixMs,
@@ -125,7 +126,7 @@ struct Bucket {
 
 impl Default for Bucket {
     fn default() -> Self {
-        Self { limit: 0, left: 0, window_ms: WINDOW_MS, reset_at: UnixMs(0), in_flight: 0, sent_at: UnixMs(i64::MIN / 2), blocked: None }
+        Self { limit: 0, left: 0, window: WINDOW, reset_at: UnixMs(0), in_flight: 0, sent_at: UnixMs(i64::MIN / 2), blocked: None }
     }
 }
 
@@ -154,7 +155,7 @@ impl SendLimits {
     #[must_use]
     pub fn wait(&self, channel: ChannelId, operation: Operation, panic: bool, now: UnixMs) -> Option<Wait> {
         let bucket = self.bucket((channel, operation)).and_then(|bucket| bucket.wait(operation, panic, now));
-        [self.global(panic, now), bucket].into_iter().flatten().max_by_key(|wait| wait.ms)
+        [self.global(panic, now), bucket].into_iter().flatten().max_by_key(|wait| wait.length)
     }
 
     /// How many messages may still be created in this channel before its window ends, without the reserve. `None`: unknown, or so
@@ -172,7 +173,7 @@ impl SendLimits {
         let bucket = self.buckets.entry(name).or_default();
         if bucket.reset_at <= now {
             bucket.left = bucket.limit;
-            bucket.reset_at = now.plus_ms(bucket.window_ms);
+            bucket.reset_at = now.plus(bucket.window);
         }
         bucket.left = bucket.left.saturating_sub(1);
         bucket.in_flight += 1;
@@ -189,7 +190,7 @@ impl SendLimits {
             }
             self.sent.push_back(now);
         }
-        while self.sent.front().is_some_and(|at| now.ms_since(*at) >= SECOND_MS) {
+        while self.sent.front().is_some_and(|at| now.since(*at) >= SECOND) {
             self.sent.pop_front();
         }
     }
@@ -208,30 +209,29 @@ impl SendLimits {
             let into = self.buckets.entry(Name::Discord(hash, channel)).or_default();
             *into = Bucket { in_flight: into.in_flight + known.in_flight, ..if into.limit > 0 { *into } else { known } };
         }
-        let (Some(remaining), Some(after)) = (headers.remaining, headers.reset_after_ms) else { return };
+        let (Some(remaining), Some(after)) = (headers.remaining, headers.reset_after) else { return };
         let name = self.name(route);
         self.make_room(now);
         let bucket = self.buckets.entry(name).or_default();
-        let after = after.max(0);
         bucket.limit = headers.limit.unwrap_or(bucket.limit).max(1);
         // The response may be older than the requests now in flight.
         bucket.left = remaining.saturating_sub(bucket.in_flight);
         if remaining.saturating_add(1) >= bucket.limit {
-            bucket.window_ms = after.clamp(100, 60_000);
+            bucket.window = after.clamp(Duration::from_millis(100), Duration::from_secs(60));
         }
-        bucket.reset_at = now.plus_ms(after);
+        bucket.reset_at = now.plus(after);
     }
 
-    /// A 429, or an error that pauses a channel: no request on this route for `ms`.
-    pub fn block(&mut self, channel: ChannelId, operation: Operation, ms: i64, cause: DelayCause, now: UnixMs) {
+    /// A 429, or an error that pauses a channel: no request on this route for `length`.
+    pub fn block(&mut self, channel: ChannelId, operation: Operation, length: Duration, cause: DelayCause, now: UnixMs) {
         let name = self.name((channel, operation));
         self.make_room(now);
-        self.buckets.entry(name).or_default().blocked = Some((now.plus_ms(ms), cause));
+        self.buckets.entry(name).or_default().blocked = Some((now.plus(length), cause));
     }
 
-    /// A global 429: no request at all for `ms`.
-    pub fn block_all(&mut self, ms: i64, now: UnixMs) {
-        self.global_until = self.global_until.max(now.plus_ms(ms));
+    /// A global 429: no request at all for `length`.
+    pub fn block_all(&mut self, length: Duration, now: UnixMs) {
+        self.global_until = self.global_until.max(now.plus(length));
     }
 
     /// A response that counts toward Discord's ban: 401, 403, or a 429 that isn't shared.
@@ -246,18 +246,18 @@ impl SendLimits {
     }
 
     fn global(&self, panic: bool, now: UnixMs) -> Option<Wait> {
-        let wait = |until: UnixMs, cause| Some(Wait { ms: until.ms_since(now), cause }).filter(|wait| wait.ms > 0);
+        let wait = |until: UnixMs, cause| (until > now).then(|| Wait { length: until.since(now), cause });
         let retry_after = wait(self.global_until, DelayCause::RetryAfter);
         let guard = match self.invalid.pace(now) {
             SendPace::Free => None,
             SendPace::Slow if panic => None,
-            SendPace::Slow => wait(self.sent_at.map_or(now, |last| last.plus_ms(SLOW_MS)), DelayCause::Guard),
+            SendPace::Slow => wait(self.sent_at.map_or(now, |last| last.plus(SLOW)), DelayCause::Guard),
             SendPace::Stop { until } => wait(until, DelayCause::Guard),
         };
         let own = if panic { self.per_second } else { self.per_second.saturating_sub(GLOBAL_RESERVE).max(1) };
         let full = (self.per_second > 0).then(|| self.sent.len().checked_sub(own)).flatten().and_then(|at| self.sent.get(at));
-        let own = full.and_then(|at| wait(at.plus_ms(SECOND_MS), DelayCause::Global));
-        [retry_after, guard, own].into_iter().flatten().max_by_key(|wait| wait.ms)
+        let own = full.and_then(|at| wait(at.plus(SECOND), DelayCause::Global));
+        [retry_after, guard, own].into_iter().flatten().max_by_key(|wait| wait.length)
     }
 
     fn name(&self, route: Route) -> Name {
@@ -296,7 +296,7 @@ impl Bucket {
     }
 
     fn wait(&self, operation: Operation, panic: bool, now: UnixMs) -> Option<Wait> {
-        let until = |at: UnixMs, cause| Some(Wait { ms: at.ms_since(now), cause }).filter(|wait| wait.ms > 0);
+        let until = |at: UnixMs, cause| (at > now).then(|| Wait { length: at.since(now), cause });
         let blocked = self.blocked.and_then(|(at, cause)| until(at, cause));
         let (left, reserve) = (self.left_at(now), self.reserve(operation, panic));
         let own = if self.limit == 0 {
@@ -305,34 +305,35 @@ impl Bucket {
         } else if left <= reserve {
             until(self.reset_at.max(now.plus_ms(1)), DelayCause::Bucket)
         } else if reserve > 0 && self.reset_at > now {
-            until(self.sent_at.plus_ms(batching_ms(left - reserve)), DelayCause::Batching)
+            until(self.sent_at.plus(batching(left - reserve)), DelayCause::Batching)
         } else {
             None
         };
-        [blocked, own].into_iter().flatten().max_by_key(|wait| wait.ms)
+        [blocked, own].into_iter().flatten().max_by_key(|wait| wait.length)
     }
 }
 
 /// The fewer messages are left in a window, the longer each waits to be batched. A single call never waits: the pause
 /// counts from the message before.
-fn batching_ms(left: u32) -> i64 {
-    match left {
+fn batching(left: u32) -> Duration {
+    Duration::from_millis(match left {
         1 => 800,
         2 => 200,
         3 => 50,
         _ => 0,
-    }
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::ms as span;
 
     const A: ChannelId = ChannelId(1);
     const B: ChannelId = ChannelId(2);
 
-    fn headers(bucket: u64, limit: u32, remaining: u32, after: i64) -> RateHeaders {
-        RateHeaders { bucket: Some(bucket), limit: Some(limit), remaining: Some(remaining), reset_after_ms: Some(after) }
+    fn headers(bucket: u64, limit: u32, remaining: u32, after: u64) -> RateHeaders {
+        RateHeaders { bucket: Some(bucket), limit: Some(limit), remaining: Some(remaining), reset_after: Some(span(after)) }
     }
 
     fn send(limits: &mut SendLimits, channel: ChannelId, operation: Operation, headers: RateHeaders, now: i64) {
@@ -340,15 +341,15 @@ mod tests {
         limits.answered(channel, operation, headers, UnixMs(now));
     }
 
-    fn ms(limits: &SendLimits, channel: ChannelId, operation: Operation, panic: bool, now: i64) -> i64 {
-        limits.wait(channel, operation, panic, UnixMs(now)).map_or(0, |wait| wait.ms)
+    fn ms(limits: &SendLimits, channel: ChannelId, operation: Operation, panic: bool, now: i64) -> u128 {
+        limits.wait(channel, operation, panic, UnixMs(now)).map_or(0, |wait| wait.length.as_millis())
     }
 
     #[test]
     fn an_empty_bucket_waits_for_its_window_and_others_do_not() {
         let mut limits = SendLimits::default();
         send(&mut limits, A, Operation::Create, headers(7, 5, 0, 1_500), 0);
-        assert_eq!(limits.wait(A, Operation::Create, false, UnixMs(500)), Some(Wait { ms: 1_000, cause: DelayCause::Bucket }));
+        assert_eq!(limits.wait(A, Operation::Create, false, UnixMs(500)), Some(Wait { length: span(1_000), cause: DelayCause::Bucket }));
         assert_eq!(ms(&limits, A, Operation::Create, true, 500), 1_000, "not even a panic may overdraw it");
         assert_eq!(ms(&limits, A, Operation::Create, false, 1_500), 0);
         assert_eq!(ms(&limits, A, Operation::Edit, false, 0), 0);
@@ -388,7 +389,7 @@ mod tests {
     #[test]
     fn the_fewer_places_are_left_the_longer_one_waits_for_company() {
         let mut limits = SendLimits::default();
-        let waits: Vec<i64> = [4, 3, 2, 1]
+        let waits: Vec<u128> = [4, 3, 2, 1]
             .map(|left| {
                 send(&mut limits, A, Operation::Create, headers(7, 5, left, 5_000), 0);
                 ms(&limits, A, Operation::Create, false, 0)
@@ -419,12 +420,12 @@ mod tests {
             limits.take(ChannelId(channel), Operation::Create, UnixMs(0));
         }
         let wait = limits.wait(ChannelId(9), Operation::Create, false, UnixMs(0));
-        assert_eq!(wait, Some(Wait { ms: SECOND_MS, cause: DelayCause::Global }));
+        assert_eq!(wait, Some(Wait { length: SECOND, cause: DelayCause::Global }));
         limits.take(ChannelId(100), Operation::Create, UnixMs(20));
         assert_eq!(ms(&limits, ChannelId(9), Operation::Create, true, 20), 0);
         limits.take(ChannelId(101), Operation::Create, UnixMs(20));
-        assert_eq!(ms(&limits, ChannelId(9), Operation::Create, true, 20), SECOND_MS - 20);
-        assert_eq!(ms(&limits, ChannelId(9), Operation::Create, false, SECOND_MS), 0);
+        assert_eq!(ms(&limits, ChannelId(9), Operation::Create, true, 20), SECOND.as_millis() - 20);
+        assert_eq!(ms(&limits, ChannelId(9), Operation::Create, false, 1_050), 0);
         // Commands are sent without asking: alerts leave capacity for them.
         for _ in 0..8 {
             limits.note(UnixMs(5_000));
@@ -436,10 +437,10 @@ mod tests {
     #[test]
     fn a_429_stops_its_route_and_a_global_one_everything() {
         let mut limits = SendLimits::default();
-        limits.block(A, Operation::Create, 700, DelayCause::RetryAfter, UnixMs(0));
-        assert_eq!(limits.wait(A, Operation::Create, true, UnixMs(100)), Some(Wait { ms: 600, cause: DelayCause::RetryAfter }));
+        limits.block(A, Operation::Create, span(700), DelayCause::RetryAfter, UnixMs(0));
+        assert_eq!(limits.wait(A, Operation::Create, true, UnixMs(100)), Some(Wait { length: span(600), cause: DelayCause::RetryAfter }));
         assert_eq!(ms(&limits, B, Operation::Create, false, 100), 0);
-        limits.block_all(900, UnixMs(0));
+        limits.block_all(span(900), UnixMs(0));
         assert_eq!(ms(&limits, B, Operation::Edit, true, 100), 800);
     }
 
@@ -454,7 +455,7 @@ mod tests {
             limits.invalid(UnixMs(0));
         }
         limits.take(A, Operation::Create, UnixMs(0));
-        assert_eq!(limits.wait(B, Operation::Create, false, UnixMs(10)), Some(Wait { ms: 990, cause: DelayCause::Guard }));
+        assert_eq!(limits.wait(B, Operation::Create, false, UnixMs(10)), Some(Wait { length: span(990), cause: DelayCause::Guard }));
         assert_eq!(ms(&limits, B, Operation::Create, true, 10), 0);
         for _ in 0..4_000 {
             limits.invalid(UnixMs(0));

@@ -7,7 +7,7 @@
 //!
 //! A create carries a nonce made of the post's id. `creating` is set in the same commit that claims the post and cleared when the
 //! result is known, so after a crash we know that a message may exist already: soon after, the nonce makes Discord return it;
-//! later ([`NONCE_TRUSTED_MS`]) the channel's history is searched before anything is sent.
+//! later ([`NONCE_TRUSTED`]) the channel's history is searched before anything is sent.
 //!
 //! When more new cards wait than messages may be created, several of them share one: a **batch** ([`batch_size`]). It is claimed, sent
 //! and settled as one request; each card stays a post of its own, with its own versions, and an edit of one sends the whole message again.
@@ -21,6 +21,8 @@ mod place;
 pub mod queue;
 mod settlement;
 mod verdict;
+
+use std::time::Duration;
 
 use crate::clock::UnixMs;
 use crate::ids::{ChannelId, CommunityId, GuildId, RoleId, ServerId};
@@ -37,16 +39,16 @@ pub use queue::{Claim, ClaimOutcome, ClaimRequest, Post, PostId, PostState, Post
 pub use settlement::{Settlement, settle};
 pub use verdict::Verdict;
 
-/// How long a nonce surely makes Discord return the message created earlier (ms). Discord says "a few minutes".
-pub const NONCE_TRUSTED_MS: i64 = 120_000;
-/// How long a claim holds (ms): longer than any request may take.
-pub const LEASE_MS: i64 = 60_000;
-/// Discord limits edits of messages older than this (ms; code 30046).
-pub const OLD_MESSAGE_MS: i64 = 3_600_000;
-/// Such a message is edited at most this often (ms). Discord's own limit is not published.
-pub const OLD_EDIT_EVERY_MS: i64 = 60_000;
-/// A post that was never shown and is this old is dropped instead of sent (ms): its channel was closed to us for a day.
-pub const EXPIRES_MS: i64 = 24 * 3_600_000;
+/// How long a nonce surely makes Discord return the message created earlier. Discord says "a few minutes".
+pub const NONCE_TRUSTED: Duration = Duration::from_secs(120);
+/// How long a claim holds: longer than any request may take.
+pub const LEASE: Duration = Duration::from_secs(60);
+/// Discord limits edits of messages older than this (code 30046).
+pub const OLD_MESSAGE: Duration = Duration::from_secs(3_600);
+/// Such a message is edited at most this often. Discord's own limit is not published.
+pub const OLD_EDIT_EVERY: Duration = Duration::from_secs(60);
+/// A post that was never shown and is this old is dropped instead of sent: its channel was closed to us for a day.
+pub const EXPIRES: Duration = Duration::from_secs(86_400);
 
 /// Order within a channel: the smaller is sent first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,6 +1,9 @@
 //! Obstacles that keep a message from being sent although its text is fine: how long it waits, how far the obstacle reaches, when people
 //! are notified. A post is never given up for one: it waits until the obstacle is gone.
 
+use std::time::Duration;
+
+use super::backoff::doubling;
 use super::{Place, backoff};
 use crate::ids::ChannelId;
 
@@ -31,11 +34,11 @@ pub enum Obstacle {
     Unknown(i64),
 }
 
-/// First and longest wait for temporary obstacles and for those that a person must fix (ms).
-const FIRST_MS: i64 = 5_000;
+/// First and longest wait for temporary obstacles and for those that a person must fix.
+const FIRST_WAIT: Duration = Duration::from_secs(5);
 /// One request a minute for each channel: if somebody frees a thread in a forum, its posts don't wait long.
-const HELD_MAX_MS: i64 = 60_000;
-const MAX_MS: i64 = 600_000;
+const MAX_HELD_WAIT: Duration = Duration::from_secs(60);
+const MAX_WAIT: Duration = Duration::from_secs(600);
 
 impl Obstacle {
     /// Its name in rows: equal names are one report. `channel`: the one that the request named.
@@ -82,32 +85,30 @@ impl Obstacle {
         }
     }
 
-    /// Milliseconds before attempt number `attempts` + 1.
+    /// The wait before attempt number `attempts` + 1.
     #[must_use]
-    pub fn wait_ms(self, attempts: u32, jitter: f64) -> i64 {
+    pub fn wait(self, attempts: u32, jitter: f64) -> Duration {
         let (first, most) = match self {
             Self::Down | Self::Edge => return backoff(attempts, jitter),
-            Self::Full | Self::Tags | Self::Limit(_) => (FIRST_MS, HELD_MAX_MS),
-            Self::Unknown(_) | Self::Name => (FIRST_MS, MAX_MS),
-            Self::Locked | Self::Threads | Self::Blocked | Self::Refused => (30_000, MAX_MS),
+            Self::Full | Self::Tags | Self::Limit(_) => (FIRST_WAIT, MAX_HELD_WAIT),
+            Self::Unknown(_) | Self::Name => (FIRST_WAIT, MAX_WAIT),
+            Self::Locked | Self::Threads | Self::Blocked | Self::Refused => (Duration::from_secs(30), MAX_WAIT),
         };
-        let full = first.saturating_mul(1_i64.checked_shl(attempts.min(16)).unwrap_or(1)).min(most);
-        #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "at most 120,000")]
-        let less = (full as f64 * 0.2 * jitter.clamp(0.0, 1.0)) as i64;
-        full.saturating_sub(less)
+        doubling(first, most, attempts, jitter)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::ms;
 
     #[test]
     fn no_obstacle_is_hammered_and_none_waits_longer_than_ten_minutes() {
         for obstacle in [Obstacle::Down, Obstacle::Edge, Obstacle::Full, Obstacle::Locked, Obstacle::Unknown(1), Obstacle::Limit(2)] {
-            let waits: Vec<i64> = (0..40).map(|attempts| obstacle.wait_ms(attempts, 1.0)).collect();
-            assert!(waits.is_sorted() && waits[0] >= 400 && waits[39] <= MAX_MS, "{obstacle:?}: {waits:?}");
-            assert!(waits[20] >= 48_000, "{obstacle:?}");
+            let waits: Vec<Duration> = (0..40).map(|attempts| obstacle.wait(attempts, 1.0)).collect();
+            assert!(waits.is_sorted() && waits[0] >= ms(400) && waits[39] <= MAX_WAIT, "{obstacle:?}: {waits:?}");
+            assert!(waits[20] >= ms(48_000), "{obstacle:?}");
         }
     }
 }

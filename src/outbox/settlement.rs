@@ -1,5 +1,7 @@
 //! Decides what a verdict means for the post: it is delivered, retried, parked, sent in another way, or given up.
 
+use std::time::Duration;
+
 use super::{Claim, Obstacle, Operation, Verdict, backoff};
 use crate::clock::UnixMs;
 use crate::ids::MessageId;
@@ -43,22 +45,22 @@ pub enum Settlement {
     },
 }
 
-/// A refused channel is retried after this long (ms), doubling up to [`PARK_MAX_MS`].
-const PARK_MS: i64 = 60_000;
-const PARK_MAX_MS: i64 = 3_600_000;
+/// A refused channel is retried after this long, doubling up to [`PARK_MAX`].
+const PARK: Duration = Duration::from_secs(60);
+const PARK_MAX: Duration = Duration::from_secs(3_600);
 
 /// Decides. `tries` = how often in a row the channel was refused before; `jitter` in 0.0 ..= 1.0.
 #[must_use]
 pub fn settle(claim: &Claim, verdict: Verdict, tries: u32, now: UnixMs, jitter: f64) -> Settlement {
     match verdict {
         Verdict::Delivered(message) => Settlement::Delivered(message),
-        Verdict::Wait { ms, .. } | Verdict::WaitThis { ms } => {
+        Verdict::Wait { length, .. } | Verdict::WaitThis { length } => {
             let on_purpose = matches!(verdict, Verdict::WaitThis { .. });
             let reason = "Discord asked us to wait".into();
-            Settlement::Again { due: now.plus_ms(ms.max(0)), counts: false, in_doubt: false, reason, obstacle: None, on_purpose }
+            Settlement::Again { due: now.plus(length), counts: false, in_doubt: false, reason, obstacle: None, on_purpose }
         }
         Verdict::Retry { reason } => Settlement::Again {
-            due: now.plus_ms(backoff(claim.lead.attempts, jitter)),
+            due: now.plus(backoff(claim.lead.attempts, jitter)),
             counts: true,
             in_doubt: true,
             reason,
@@ -69,13 +71,13 @@ pub fn settle(claim: &Claim, verdict: Verdict, tries: u32, now: UnixMs, jitter: 
         Verdict::Obstructed { obstacle: Obstacle::Unknown(_) | Obstacle::Blocked, .. } if is_new_batch(claim) => Settlement::Alone,
         Verdict::Obstructed { obstacle, reason } => again(claim, obstacle, reason, now, jitter),
         Verdict::Stop { reason } => {
-            Settlement::Again { due: now.plus_ms(PARK_MS), counts: false, in_doubt: false, reason, obstacle: None, on_purpose: false }
+            Settlement::Again { due: now.plus(PARK), counts: false, in_doubt: false, reason, obstacle: None, on_purpose: false }
         }
         // The channel accepted others since: this message needs more than they do.
         Verdict::Refused { reason } if claim.lead.isolated => again(claim, Obstacle::Refused, reason, now, jitter),
         Verdict::Refused { reason } => {
-            let ms = PARK_MS.saturating_mul(1_i64.checked_shl(tries.min(10)).unwrap_or(1)).min(PARK_MAX_MS);
-            Settlement::Park { until: now.plus_ms(ms), reason }
+            let length = PARK.saturating_mul(1 << tries.min(10)).min(PARK_MAX);
+            Settlement::Park { until: now.plus(length), reason }
         }
         Verdict::MessageGone if claim.lead.closed && !claim.lead.is_log_page() => Settlement::Over,
         Verdict::MessageGone => Settlement::Repost,
@@ -85,7 +87,7 @@ pub fn settle(claim: &Claim, verdict: Verdict, tries: u32, now: UnixMs, jitter: 
 }
 
 fn again(claim: &Claim, obstacle: Obstacle, reason: String, now: UnixMs, jitter: f64) -> Settlement {
-    let due = now.plus_ms(obstacle.wait_ms(claim.lead.attempts, jitter));
+    let due = now.plus(obstacle.wait(claim.lead.attempts, jitter));
     Settlement::Again { due, counts: true, in_doubt: false, reason, obstacle: Some(obstacle), on_purpose: false }
 }
 
@@ -96,6 +98,7 @@ fn is_new_batch(claim: &Claim) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::ms;
     use crate::outbox::{Lane, Post, RateScope};
 
     fn claim(closed: bool, attempts: u32) -> Claim {
@@ -105,7 +108,7 @@ mod tests {
 
     #[test]
     fn waiting_costs_no_attempt_and_discords_time_is_kept_in_full() {
-        let settled = settle(&claim(false, 3), Verdict::Wait { ms: 61_234, scope: RateScope::User }, 0, UnixMs(1000), 1.0);
+        let settled = settle(&claim(false, 3), Verdict::Wait { length: ms(61_234), scope: RateScope::User }, 0, UnixMs(1000), 1.0);
         let Settlement::Again { due, counts, in_doubt, .. } = settled else { panic!("{settled:?}") };
         assert_eq!((due, counts, in_doubt), (UnixMs(62_234), false, false));
     }

@@ -1,5 +1,7 @@
 //! Discord's response to one request, as `src/discord/answer.rs` classifies it. What follows from it for the post is in `settlement.rs`.
 
+use std::time::Duration;
+
 use super::{Obstacle, RateScope};
 use crate::ids::MessageId;
 
@@ -10,16 +12,12 @@ pub enum Verdict {
     Delivered(MessageId),
     /// Discord demands a wait (429). Doesn't count as an attempt.
     Wait {
-        /// Milliseconds.
-        ms: i64,
+        length: Duration,
         /// Whom it is about.
         scope: RateScope,
     },
     /// This message alone must wait: it is old and was edited too often (code 30046). Doesn't count as an attempt.
-    WaitThis {
-        /// Milliseconds.
-        ms: i64,
-    },
+    WaitThis { length: Duration },
     /// A temporary error: 5xx, network, time-out. The work may have been done all the same.
     Retry {
         /// For the log.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::*;
-use crate::clock::UnixMs;
+use crate::clock::{UnixMs, ms};
 use crate::event::Source;
 use crate::event::Topic;
 use crate::guild_access::How;

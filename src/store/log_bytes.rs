@@ -1,5 +1,7 @@
 //! How much of the write-ahead log an event takes that is stored, shown, and settled. Bytes, not times: the same on every machine.
 
+use std::time::Duration;
+
 use rusqlite::Connection;
 use serde_json::json;
 
@@ -42,7 +44,7 @@ impl Written {
         let now = UnixMs(1_795_293_853_000);
         link_rows::set_communities(&connection, &[community()].into()).unwrap();
         link_rows::put(&connection, GUILD, &community(), Some(UserId(1)), How::Key, now).unwrap();
-        let posts = Posts::load(&connection, "instance", 500).unwrap();
+        let posts = Posts::load(&connection, "instance", Duration::from_millis(500)).unwrap();
         Self { connection, posts, worlds: (0..SERVERS).map(|_| Server::default()).collect(), now, sent: None }
     }
 

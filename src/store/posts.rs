@@ -5,6 +5,7 @@
 //! ([`super::thread`]). What could not be stored is undone ([`Queue::undo_to`]).
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use rusqlite::Connection;
 
@@ -31,9 +32,9 @@ pub(super) struct Posts {
 
 impl Posts {
     /// Reads what is stored.
-    pub(super) fn load(connection: &Connection, instance: &str, edit_window_ms: i64) -> rusqlite::Result<Self> {
+    pub(super) fn load(connection: &Connection, instance: &str, edit_window: Duration) -> rusqlite::Result<Self> {
         let mut posts = Self {
-            queue: Queue::new(instance, edit_window_ms, post_rows::next(connection)?),
+            queue: Queue::new(instance, edit_window, post_rows::next(connection)?),
             evicted_at: UnixMs(0),
             evict_every: EVICT_EVERY,
             max_bodies: MAX_BODIES,

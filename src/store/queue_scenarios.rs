@@ -8,6 +8,7 @@ mod steps;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
@@ -133,7 +134,7 @@ fn a_queue_that_forgets_what_it_may_does_what_one_does_that_forgets_nothing() {
                         Err(why) => {
                             let (steps, why) = shrink(&mut sides, window, steps, why);
                             failed.lock().unwrap().push(format!(
-                                "TENFOUR_SEED={seed}, window {window}: {why}\nafter:\n{}",
+                                "TENFOUR_SEED={seed}, window {window:?}: {why}\nafter:\n{}",
                                 steps.iter().map(|step| format!("{step:?}\n")).collect::<String>()
                             ));
                         }
@@ -154,7 +155,7 @@ fn a_queue_that_forgets_what_it_may_does_what_one_does_that_forgets_nothing() {
 }
 
 /// Leaves out what is not needed for a failure.
-fn shrink(sides: &mut [Side; 2], window: i64, mut steps: Vec<Step>, mut why: String) -> (Vec<Step>, String) {
+fn shrink(sides: &mut [Side; 2], window: Duration, mut steps: Vec<Step>, mut why: String) -> (Vec<Step>, String) {
     let mut size = steps.len() / 2;
     while size > 0 {
         let mut at = 0;
@@ -172,8 +173,8 @@ fn shrink(sides: &mut [Side; 2], window: i64, mut steps: Vec<Step>, mut why: Str
 }
 
 /// How many bytes of texts the forgetful side keeps: none, or those of about two posts.
-fn most_bodies(window: i64) -> usize {
-    if window == 0 { 0 } else { 1_500 }
+fn most_bodies(window: Duration) -> usize {
+    if window.is_zero() { 0 } else { 1_500 }
 }
 
 /// A database in memory, and its queue.
@@ -188,7 +189,7 @@ impl Side {
         prepare(&connection).unwrap();
         migrations().to_latest(&mut connection).unwrap();
         connection.set_prepared_statement_cache_capacity(256);
-        let posts = Posts::load(&connection, "instance", 0).unwrap();
+        let posts = Posts::load(&connection, "instance", Duration::ZERO).unwrap();
         Self { connection, posts }
     }
 
@@ -196,7 +197,7 @@ impl Side {
         self.connection.execute_batch(sql).unwrap();
     }
 
-    fn begin(&mut self, window: i64) {
+    fn begin(&mut self, window: Duration) {
         self.execute("BEGIN");
         link_rows::set_communities(&self.connection, &[community()].into()).unwrap();
         for guild in GUILDS {
@@ -292,7 +293,7 @@ fn same<T: PartialEq + std::fmt::Debug>(what: &str, [full, lean]: [T; 2]) -> Res
 
 struct Scenario<'s> {
     sides: &'s mut [Side; 2],
-    window: i64,
+    window: Duration,
     now: UnixMs,
     open: Vec<Claim>,
     /// Posts as they were after the last call.
@@ -301,7 +302,7 @@ struct Scenario<'s> {
 }
 
 impl<'s> Scenario<'s> {
-    fn play(sides: &'s mut [Side; 2], window: i64, steps: &[Step], told: bool) -> Result<Seen, String> {
+    fn play(sides: &'s mut [Side; 2], window: Duration, steps: &[Step], told: bool) -> Result<Seen, String> {
         sides.iter_mut().for_each(|side| side.begin(window));
         sides[0].keep_all();
         sides[1].posts.keep_bodies(most_bodies(window));

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
+use std::time::Duration;
 
 use super::handle::Store;
 use super::posts::Posts;
@@ -17,8 +18,8 @@ pub struct StoreOptions {
     /// The database file has at most so many MiB; 0 = as many as it likes. The write-ahead log beside it takes some MiB more. A file that is
     /// larger already stays as it is, and takes no more events.
     pub max_mb: u32,
-    /// How long the first change of a message waits for others (ms).
-    pub edit_window_ms: i64,
+    /// How long the first change of a message waits for others.
+    pub edit_window: Duration,
 }
 
 impl Store {
@@ -51,7 +52,7 @@ impl Store {
         let quota = Quota::set(&connection, options.max_mb).map_err(sqlite)?;
         let instance = schema::instance(&connection).map_err(sqlite)?;
         let routing = routing::load(&connection).map_err(sqlite)?;
-        let posts = Posts::load(&connection, &instance, options.edit_window_ms).map_err(sqlite)?;
+        let posts = Posts::load(&connection, &instance, options.edit_window).map_err(sqlite)?;
         let next_seq = Arc::new(AtomicI64::new(journal::last_seq(&connection).map_err(sqlite)?.saturating_add(1)));
         let reading = open::again(&file, path)?;
         reading.pragma_update(None, "query_only", true).map_err(sqlite)?;

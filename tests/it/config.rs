@@ -71,7 +71,7 @@ fn every_setting_takes_a_value() {
     assert_eq!(config.token().unwrap().expose_secret(), "abc.def");
     assert_eq!(config.discord.api_url, "http://127.0.0.1:9000");
     assert_eq!(config.discord.guild, Some(GuildId(1_234_567_890_123_456_789)));
-    assert_eq!(config.discord.edit_window_ms, 0);
+    assert_eq!(config.discord.edit_window, std::time::Duration::ZERO);
     let proxies = [("127.0.0.1", 32_u8), ("10.0.0.0", 8), ("2001:db8::", 32)];
     let proxies = proxies.map(|(ip, bits)| (ip.parse::<std::net::IpAddr>().unwrap(), bits));
     assert_eq!(config.trusted_proxies, proxies);

@@ -37,7 +37,7 @@ pub(crate) const BEGIN: UnixMs = UnixMs(1_795_291_200_000);
 /// Each server is read again after this long.
 pub(crate) const PERIOD_MS: i64 = 60_000;
 /// Changes of a message are collected for this long.
-const EDIT_WINDOW_MS: i64 = 500;
+const EDIT_WINDOW: Duration = Duration::from_millis(500);
 
 /// A bot on a stage.
 pub(crate) struct Stage {
@@ -92,7 +92,7 @@ impl Stage {
         let discord = DiscordSim::start(discord).await.unwrap();
         let guild = discord.add_guild("Test Guild");
         let folder = folder();
-        let options = StoreOptions { edit_window_ms: EDIT_WINDOW_MS, ..StoreOptions::default() };
+        let options = StoreOptions { edit_window: EDIT_WINDOW, ..StoreOptions::default() };
         let store = Store::open_with(&folder.join("tenfour.db"), options).await.unwrap();
         store.link(GuildId(guild.parse().unwrap()), &community(), None, How::Key, clock.now(), Vec::new()).await.unwrap();
         store.ensure_guild(GuildId(guild.parse().unwrap()), &community()).await.unwrap();

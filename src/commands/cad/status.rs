@@ -1,5 +1,7 @@
 //! `/cad status`: the bot's state, in words.
 
+use std::time::Duration;
+
 use crate::cad::rest::{BudgetLeft, CadReader};
 use crate::clock::UnixMs;
 use crate::commands::context::{Context, guild_of};
@@ -21,10 +23,10 @@ use crate::store::PostCounts;
 const PROBLEMS: usize = 5;
 /// Most parked channels and unknown types shown.
 const SOME: usize = 10;
-/// A panic or a new 911 that waits longer is shown as a problem (ms).
-const LATE_MS: i64 = 5_000;
-/// Waits for Discord's limits are shown if they add up to this much in ten minutes (ms).
-const WORTH_TELLING_MS: i64 = 1_000;
+/// A panic or a new 911 that waits longer is shown as a problem.
+const LATE: Duration = Duration::from_secs(5);
+/// Waits for Discord's limits are shown if they add up to this much in ten minutes.
+const WORTH_TELLING: Duration = Duration::from_secs(1);
 
 /// Shown as long as there is no route and no board.
 pub(super) const NOTHING: &str =
@@ -180,12 +182,8 @@ impl Report<'_> {
             wrong.push("🔴 Discord's gateway is not connected: commands may fail, alerts still go out; trying again".to_owned());
         }
         for lane in [Lane::Panic, Lane::Urgent] {
-            if let Some(waiting) = self.known.queue.get(&lane).filter(|waiting| waiting.oldest_ms >= LATE_MS) {
-                wrong.push(format!(
-                    "⚠️ {}: not on Discord yet, the oldest for {}",
-                    posts(lane, waiting.posts),
-                    duration(waiting.oldest_ms)
-                ));
+            if let Some(waiting) = self.known.queue.get(&lane).filter(|waiting| waiting.oldest >= LATE) {
+                wrong.push(format!("⚠️ {}: not on Discord yet, the oldest for {}", posts(lane, waiting.posts), duration(waiting.oldest)));
             }
         }
         for server in self.facts.servers {
@@ -230,7 +228,7 @@ impl Report<'_> {
             .known
             .queue
             .iter()
-            .map(|(lane, waiting)| format!("{} (oldest {})", posts(*lane, waiting.posts), duration(waiting.oldest_ms)))
+            .map(|(lane, waiting)| format!("{} (oldest {})", posts(*lane, waiting.posts), duration(waiting.oldest)))
             .collect();
         if by_lane.is_empty() {
             let oldest = self.counts.oldest_waiting.map(|at| format!(", the oldest from <t:{}:R>", at.secs())).unwrap_or_default();
@@ -242,20 +240,20 @@ impl Report<'_> {
     }
 
     fn delay(&self) -> Option<String> {
-        let status::Delay { median_ms, worst_ms, of } = self.known.delay()?;
+        let status::Delay { median, worst, of } = self.known.delay()?;
         let last = if of == 1 { "the last message".to_owned() } else { format!("the last {of} messages") };
-        Some(format!("From event to message: {} in the middle, {} at worst ({last})", duration(median_ms), duration(worst_ms)))
+        Some(format!("From event to message: {} in the middle, {} at worst ({last})", duration(median), duration(worst)))
     }
 
     fn waits(&self) -> Option<String> {
         let waits = self.known.waits(self.now);
         // A short wait now and then is normal under rate limits.
-        let together = waits.iter().fold(0_i64, |sum, (_, _, ms)| sum.saturating_add(*ms));
-        if together < WORTH_TELLING_MS {
+        if waits.iter().map(|(_, _, together)| *together).sum::<Duration>() < WORTH_TELLING {
             return None;
         }
         let count: u64 = waits.iter().map(|(_, count, _)| count).sum();
-        let causes: Vec<String> = waits.iter().map(|(cause, _, ms)| format!("{} for {}", duration(*ms), because(cause))).collect();
+        let causes: Vec<String> =
+            waits.iter().map(|(cause, _, together)| format!("{} for {}", duration(*together), because(cause))).collect();
         let times = if count == 1 { "once".to_owned() } else { format!("{count} times") };
         Some(format!("Requests to Discord waited {times} in ten minutes: {}", and(&causes)))
     }
@@ -379,18 +377,18 @@ fn arrived(source: Source) -> &'static str {
     }
 }
 
-fn duration(ms: i64) -> String {
-    if ms < 1_000 {
-        format!("{} ms", ms.max(0))
-    } else {
+fn duration(span: Duration) -> String {
+    match span.as_secs() {
+        0 => format!("{} ms", span.as_millis()),
         // One digit behind the point is enough.
-        format!("{}.{} s", ms / 1_000, ms % 1_000 / 100)
+        seconds => format!("{seconds}.{} s", span.subsec_millis() / 100),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::ms;
     use crate::ids::{ChannelId, CommunityId};
     use crate::status::{HostStatus, Status};
 
@@ -417,8 +415,8 @@ mod tests {
         host.gateway(true);
         status.link(ServerId(1), Link::Ready, UnixMs(0));
         status.event(ServerId(1), Source::Hub, UnixMs(500_000));
-        status.delivered(42);
-        status.waited("channel", 900, UnixMs(600_000));
+        status.delivered(ms(42));
+        status.waited("channel", ms(900), UnixMs(600_000));
         let (lines, well) = report(&status, PostCounts::default(), &[]);
         assert!(well, "{lines:#?}");
         assert_eq!(
@@ -445,10 +443,10 @@ mod tests {
         host.stopped(Some("the token was refused".into()));
         status.not_stored(UnixMs(3_000), "The disk is full.");
         host.slowed(Some("1,200 refusals in ten minutes".into()));
-        status.queue(&[(Lane::Panic, 1, 5_000), (Lane::Urgent, 2, 4_999), (Lane::New, 9, 70_000)]);
-        status.waited("channel", 4_000, UnixMs(0));
-        status.waited("told", 7_250, UnixMs(590_000));
-        status.waited("told", 0, UnixMs(600_000));
+        status.queue(&[(Lane::Panic, 1, ms(5_000)), (Lane::Urgent, 2, ms(4_999)), (Lane::New, 9, ms(70_000))]);
+        status.waited("channel", ms(4_000), UnixMs(0));
+        status.waited("told", ms(7_250), UnixMs(590_000));
+        status.waited("told", ms(0), UnixMs(600_000));
         let parked = |channel| ParkedChannel {
             channel: ChannelId(channel),
             reason: "Missing Access".into(),
@@ -502,6 +500,6 @@ mod tests {
 
     #[test]
     fn durations_in_ms_and_s() {
-        assert_eq!((duration(-4), duration(999), duration(1_250)), ("0 ms".into(), "999 ms".into(), "1.2 s".into()));
+        assert_eq!((duration(ms(0)), duration(ms(999)), duration(ms(1_250))), ("0 ms".into(), "999 ms".into(), "1.2 s".into()));
     }
 }

@@ -3,7 +3,7 @@
 use super::{Claim, ClaimOutcome, ClaimRequest, Post, PostId, Queue, SubjectKey};
 use crate::clock::UnixMs;
 use crate::ids::ChannelId;
-use crate::outbox::{LEASE_MS, Lane, MAX_CARDS_PER_MESSAGE, Place, batch_size, nonce, share};
+use crate::outbox::{LEASE, Lane, MAX_CARDS_PER_MESSAGE, Place, batch_size, nonce, share};
 use crate::render;
 use crate::render::text::SafeText;
 
@@ -169,7 +169,7 @@ impl Queue {
         let ids: Vec<PostId> = claim.posts().map(|post| post.id).collect();
         for (slot, id) in (0..).zip(ids) {
             self.edit(id, |post| {
-                post.claimed_until = Some(now.plus_ms(LEASE_MS));
+                post.claimed_until = Some(now.plus(LEASE));
                 post.creating_since = if post.message_id.is_some() { None } else { Some(post.creating_since.unwrap_or(now)) };
                 post.batch = batch;
                 post.slot = slot;

@@ -44,7 +44,7 @@ impl Queue {
             self.next = PostId(id.0.saturating_add(1));
             return self.insert(new(id, about, draft, silent, links, now));
         };
-        let later = now.plus_ms(self.edit_window);
+        let later = now.plus(self.edit_window);
         self.edit(id, |post| {
             let changed = *post.message != draft.message;
             let (waits, stands) = (post.is_waiting(), post.message_id.is_some());

@@ -1,16 +1,17 @@
 //! Decides which posts are in memory: closed and settled ones are evicted, and loaded again with everything that their next step needs.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use super::{Post, PostId, Queue, SubjectKey, Undo};
 use crate::clock::UnixMs;
 
-/// Closed and settled posts stay this long (ms): the next line of a page or a late event most often comes within it.
-const IDLE_MS: i64 = 60_000;
+/// Closed and settled posts stay this long: the next line of a page or a late event most often comes within it.
+const IDLE: Duration = Duration::from_secs(60);
 
 impl Post {
     fn is_idle(&self, now: UnixMs) -> bool {
-        self.closed && !self.is_waiting() && self.claimed_until.is_none() && now.ms_since(self.due_at.max(self.created_at)) > IDLE_MS
+        self.closed && !self.is_waiting() && self.claimed_until.is_none() && now.since(self.due_at.max(self.created_at)) > IDLE
     }
 }
 

@@ -60,6 +60,8 @@ mod tests;
 mod texts;
 mod upkeep;
 
+use std::time::Duration;
+
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -74,8 +76,8 @@ pub use settling::SettleOutcome;
 pub use subject::{CardReply, PostSubject, SubjectKey};
 pub use upkeep::BoardRemoval;
 
-/// A request whose response never came may still be done this much later (ms).
-const LATE_EDIT_MS: i64 = 5_000;
+/// A request whose response never came may still be done this much later.
+const LATE_EDIT: Duration = Duration::from_secs(5);
 
 /// How a row changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,8 +130,8 @@ pub struct Mark {
 #[derive(Debug)]
 pub struct Queue {
     instance: String,
-    /// How long the first change of a message waits for others (ms).
-    edit_window: i64,
+    /// How long the first change of a message waits for others.
+    edit_window: Duration,
     next: PostId,
     posts: BTreeMap<PostId, Post>,
     index: Index,
@@ -145,9 +147,9 @@ pub struct Queue {
 
 impl Queue {
     /// An empty queue. `instance`: the database's own random word, part of every nonce. `edit_window`: how long the first change of a
-    /// message waits for others (ms). `next`: the number of the next new post, greater than any used before.
+    /// message waits for others. `next`: the number of the next new post, greater than any used before.
     #[must_use]
-    pub fn new(instance: &str, edit_window: i64, next: PostId) -> Self {
+    pub fn new(instance: &str, edit_window: Duration, next: PostId) -> Self {
         Self {
             instance: instance.to_owned(),
             edit_window,

@@ -1,6 +1,8 @@
 //! The fields of a post, the state that follows from them, and claims of posts. Changes no post: the transitions are in the other files of this
 //! folder, which `mod.rs` lists.
 
+use std::time::Duration;
+
 #[cfg(test)]
 use super::Queue;
 use super::subject::{PostSubject, SubjectKey};
@@ -9,7 +11,7 @@ use crate::clock::UnixMs;
 use crate::ids::{ChannelId, GuildId, MessageId, RoleId};
 #[cfg(test)]
 use crate::outbox::DesiredPost;
-use crate::outbox::{Lane, NONCE_TRUSTED_MS, Operation, Place};
+use crate::outbox::{Lane, NONCE_TRUSTED, Operation, Place};
 use crate::render::text::SafeText;
 use crate::render::{Message, Style};
 use crate::route::Threads;
@@ -227,7 +229,7 @@ impl ClaimRequest {
 /// The result of a claim.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ClaimOutcome {
-    /// A claim, which holds for [`crate::outbox::LEASE_MS`].
+    /// A claim, which holds for [`crate::outbox::LEASE`].
     Claimed(Box<Claim>),
     /// Nothing now, and nothing before this time. If that is past, something waits that was excluded.
     NotBefore(UnixMs),
@@ -298,9 +300,9 @@ impl Claim {
     /// Whether the channel's history must be searched before a create. Forum posts have no nonce: they are always searched for.
     #[must_use]
     pub fn must_look_first(&self, now: UnixMs) -> bool {
-        let trusted = if self.lead.place == Place::Forum { 0 } else { NONCE_TRUSTED_MS };
+        let trusted = if self.lead.place == Place::Forum { Duration::ZERO } else { NONCE_TRUSTED };
         // Archiving a thread twice does no harm.
-        self.operation() == Operation::Create && self.lead.creating_since.is_some_and(|since| now.ms_since(since) > trusted)
+        self.operation() == Operation::Create && self.lead.creating_since.is_some_and(|since| now.since(since) > trusted)
     }
 
     /// Whether a successful create may return a message created earlier, with an older text: its nonce does that.
@@ -316,7 +318,7 @@ impl Claim {
 impl Claim {
     /// The first attempt of a new post of one guild, without any text.
     pub(crate) fn sample() -> Self {
-        let mut queue = Queue::new("instance", 0, PostId(1));
+        let mut queue = Queue::new("instance", Duration::ZERO, PostId(1));
         let (community, message) = (crate::ids::CommunityId::new("c"), Message::default());
         queue.serve([(GuildId(1), community.clone())].into());
         let subject = "s".to_owned();

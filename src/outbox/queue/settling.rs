@@ -1,12 +1,14 @@
 //! Applies the result of a claimed request ([`Settlement`]): every transition out of Claimed.
 
-use super::{Claim, LATE_EDIT_MS, ParkedChannel, Post, PostId, Queue, SubjectKey};
+use std::time::Duration;
+
+use super::{Claim, LATE_EDIT, ParkedChannel, Post, PostId, Queue, SubjectKey};
 use crate::clock::UnixMs;
 use crate::ids::{ChannelId, CommunityId, GuildId, MessageId};
-use crate::outbox::{Lane, OLD_EDIT_EVERY_MS, OLD_MESSAGE_MS, Place, Settlement};
+use crate::outbox::{Lane, OLD_EDIT_EVERY, OLD_MESSAGE, Place, Settlement};
 
-/// If a message made Discord refuse a channel, others of it are tried before it (ms).
-const BEHIND_MS: i64 = 1_000;
+/// If a message made Discord refuse a channel, others of it are tried before it.
+const BEHIND: Duration = Duration::from_secs(1);
 
 /// The effects of settling beyond the posts themselves.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -60,11 +62,11 @@ impl Queue {
         match settlement {
             Settlement::Delivered(message) => {
                 // The next edit: together with upcoming changes, and rarely for an old message.
-                let is_old = lead.message_id.is_some_and(|made| now.ms_since(made.made_at()) > OLD_MESSAGE_MS);
-                let next_edit = now.plus_ms(if is_old { OLD_EDIT_EVERY_MS } else { self.edit_window });
+                let is_old = lead.message_id.is_some_and(|made| now.since(made.made_at()) > OLD_MESSAGE);
+                let next_edit = now.plus(if is_old { OLD_EDIT_EVERY } else { self.edit_window });
                 self.edit(id, |post| delivered(post, claimed, *message, next_edit, now));
                 if lead.message_id != Some(*message) {
-                    self.redraw_links(claimed, lead.guild, now.plus_ms(self.edit_window));
+                    self.redraw_links(claimed, lead.guild, now.plus(self.edit_window));
                 }
             }
             Settlement::Again { due, counts, in_doubt, on_purpose, .. } => self.edit(id, |post| {
@@ -84,7 +86,7 @@ impl Queue {
             Settlement::Park { until, .. } => {
                 // Others are tried first when the channel is retried: perhaps only this message is refused.
                 let is_alone = self.waiting_in(channel).all(|other| other.id == id);
-                let due = until.plus_ms(if is_alone { 0 } else { BEHIND_MS });
+                let due = until.plus(if is_alone { Duration::ZERO } else { BEHIND });
                 self.edit(id, |post| give_back(post, due, lead.creating_since, false));
             }
             Settlement::Repost | Settlement::Over => {
@@ -193,7 +195,7 @@ fn delivered(post: &mut Post, claimed: &Post, message: MessageId, next_edit: Uni
     } else if post.edit_in_doubt_since.take().is_some() {
         // An earlier edit may still be done, over this one: it is sent once more when that is surely past, unless there is something newer
         // to send before.
-        let surely_past = now.plus_ms(LATE_EDIT_MS);
+        let surely_past = now.plus(LATE_EDIT);
         post.due_at = next_edit.max(surely_past);
         post.desired_since = surely_past;
         post.version = claimed.version + 1;

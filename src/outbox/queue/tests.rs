@@ -1,5 +1,7 @@
 //! Cases that random scenarios (`store/queue_scenarios.rs`) hardly ever meet, or can't judge.
 
+use std::time::Duration;
+
 use super::*;
 use crate::clock::UnixMs;
 use crate::ids::{CommunityId, MessageId, ServerId};
@@ -28,7 +30,7 @@ fn claim(queue: &mut Queue, now: i64) -> Claim {
 
 #[test]
 fn a_channel_with_too_many_threads_holds_only_notes_that_need_a_new_one() {
-    let mut queue = Queue::new("i", 0, PostId(1));
+    let mut queue = Queue::new("i", Duration::ZERO, PostId(1));
     queue.serve([(GUILD, CommunityId::new("c"))].into());
     queue.desire([draft("open", None), draft("closed", None), draft("first note", Some("open"))], UnixMs(1));
     for message in 50..53 {
@@ -64,7 +66,7 @@ fn a_channel_with_too_many_threads_holds_only_notes_that_need_a_new_one() {
 #[test]
 fn what_came_while_a_message_was_refused_is_tried_and_a_card_that_stands_keeps_its_notes() {
     let fail = Settlement::Fail { reason: "no".into() };
-    let mut queue = Queue::new("i", 0, PostId(1));
+    let mut queue = Queue::new("i", Duration::ZERO, PostId(1));
     queue.serve([(GUILD, CommunityId::new("c"))].into());
     let text = |text: &str| {
         let message = Message { content: Some(crate::render::text::SafeText::trusted(text)), ..Message::default() };
@@ -89,7 +91,7 @@ fn what_came_while_a_message_was_refused_is_tried_and_a_card_that_stands_keeps_i
 
 #[test]
 fn a_card_that_was_deleted_and_is_over_stays_away_and_comes_back_by_another_nonce_if_its_call_is_opened_again() {
-    let mut queue = Queue::new("i", 0, PostId(1));
+    let mut queue = Queue::new("i", Duration::ZERO, PostId(1));
     queue.serve([(GUILD, CommunityId::new("c"))].into());
     let text = |text: &str, over| {
         let message = Message { content: Some(crate::render::text::SafeText::trusted(text)), ..Message::default() };

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::settling::give_back;
-use super::{Claim, LATE_EDIT_MS, Post, PostId, PostSubject, Queue, SubjectKey};
+use super::{Claim, LATE_EDIT, Post, PostId, PostSubject, Queue, SubjectKey};
 use crate::clock::UnixMs;
 use crate::ids::{ChannelId, GuildId, MessageId, ServerId};
-use crate::outbox::{EXPIRES_MS, Lane, Place};
+use crate::outbox::{EXPIRES, Lane, Place};
 use crate::route::Board;
 
 impl SubjectKey {
@@ -44,7 +44,7 @@ impl Queue {
             if post.message_id.is_some() {
                 post.edit_in_doubt_since = Some(now);
             } else if post.place == Place::Forum {
-                post.due_at = post.due_at.max(now.plus_ms(LATE_EDIT_MS));
+                post.due_at = post.due_at.max(now.plus(LATE_EDIT));
             }
         });
         count
@@ -101,7 +101,7 @@ impl Queue {
 
     /// Gives up what couldn't be shown for a day.
     pub fn expire(&mut self, now: UnixMs) {
-        let oldest = now.plus_ms(-EXPIRES_MS);
+        let oldest = now.minus(EXPIRES);
         let expired = self.ids(|post| {
             let never_made = post.message_id.is_none() && post.creating_since.is_none();
             // A board is never too old to be shown.

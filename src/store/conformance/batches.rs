@@ -54,7 +54,7 @@ async fn cards_share_a_message_when_more_wait_than_may_be_made_and_are_edited_to
     assert_eq!(alone, [["answer"], ["threaded"], ["line"]], "what hangs on a message, or answers one, has one of its own");
     assert_eq!(
         store.take(crowded(3)).await.unwrap(),
-        ClaimOutcome::NotBefore(UnixMs(3 + crate::outbox::LEASE_MS)),
+        ClaimOutcome::NotBefore(UnixMs(3).plus(crate::outbox::LEASE)),
         "all of the batch is claimed"
     );
     store.settle(&second, Settlement::Delivered(MessageId(9)), UnixMs(4)).await.unwrap();

@@ -1,7 +1,7 @@
 //! Posts: which is claimed next, what follows from each result, and what may be late.
 
 use super::*;
-use crate::outbox::EXPIRES_MS;
+use crate::outbox::EXPIRES;
 
 #[tokio::test]
 async fn a_claim_holds_until_settled_and_the_next_version_makes_it_pending_again() {
@@ -134,7 +134,7 @@ async fn a_refused_channel_is_parked_once_and_opens_on_the_first_delivery() {
 #[tokio::test]
 async fn what_waited_on_purpose_is_not_late() {
     let folder = Folder::new();
-    let store = store_with(&folder, StoreOptions { edit_window_ms: 500, ..StoreOptions::default() }).await;
+    let store = store_with(&folder, StoreOptions { edit_window: ms(500), ..StoreOptions::default() }).await;
     let due_since = async |now| store.claim(ChannelId(7), UnixMs(now)).await.unwrap().map(|claim| (claim.lead.due_since().0, claim));
     put(&store, vec![draft(7, "a", "one", Lane::New)], 10).await;
     let (since, claim) = due_since(20).await.unwrap();
@@ -195,8 +195,8 @@ async fn what_could_not_be_shown_for_a_day_is_not_shown_at_all() {
     let folder = Folder::new();
     let store = store(&folder).await;
     put(&store, vec![draft(7, "a", "one", Lane::New)], 1).await;
-    store.prune(UnixMs(0), UnixMs(0), UnixMs(2 + EXPIRES_MS)).await.unwrap();
-    assert!(store.claim(ChannelId(7), UnixMs(2 + EXPIRES_MS)).await.unwrap().is_none());
+    store.prune(UnixMs(0), UnixMs(0), UnixMs(2).plus(EXPIRES)).await.unwrap();
+    assert!(store.claim(ChannelId(7), UnixMs(2).plus(EXPIRES)).await.unwrap().is_none());
     assert_eq!(store.problems(GuildId(1), 5).await.unwrap().len(), 1);
 }
 
@@ -246,7 +246,7 @@ async fn a_text_that_links_is_sent_again_when_what_it_links_to_appears() {
 #[tokio::test]
 async fn changes_of_a_message_wait_for_each_other_and_new_messages_for_nothing() {
     let folder = Folder::new();
-    let store = store_with(&folder, StoreOptions { edit_window_ms: 500, ..StoreOptions::default() }).await;
+    let store = store_with(&folder, StoreOptions { edit_window: ms(500), ..StoreOptions::default() }).await;
     put(&store, vec![draft(7, "card", "one", Lane::New)], 1_000).await;
     assert_eq!(deliver(&store, 1_000).await, ["card"]);
     put(&store, vec![draft(7, "card", "two", Lane::Edit)], 2_000).await;
@@ -267,7 +267,7 @@ async fn an_old_message_is_edited_once_a_minute() {
     let store = store(&folder).await;
     // Made in the first second of Discord's time.
     let made = MessageId(1_000 << 22);
-    let now = made.made_at().0 + crate::outbox::OLD_MESSAGE_MS + 1;
+    let now = made.made_at().plus(crate::outbox::OLD_MESSAGE).0 + 1;
     put(&store, vec![draft(7, "card", "one", Lane::New)], made.made_at().0).await;
     let claim = store.claim(ChannelId(7), UnixMs(now)).await.unwrap().unwrap();
     store.settle(&claim, Settlement::Delivered(made), made.made_at()).await.unwrap();

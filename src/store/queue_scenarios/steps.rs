@@ -1,8 +1,10 @@
 //! Random steps, with few channels, guilds and subjects, so that they meet.
 
+use std::time::Duration;
+
 use fastrand::Rng;
 
-use crate::clock::UnixMs;
+use crate::clock::{UnixMs, ms};
 use crate::ids::{BoardId, CallId, ChannelId, CommunityId, GuildId, Ident, MessageId, RoleId, ServerId};
 use crate::outbox::queue::{CardReply, Claim, ClaimRequest, Post, PostSubject};
 use crate::outbox::{DesiredPost, Lane, Obstacle, Place, Settlement};
@@ -90,9 +92,9 @@ fn percent(rng: &mut Rng, chance: u8) -> bool {
 }
 
 /// One scenario: the edit window, and what happens.
-pub(super) fn run(seed: u64) -> (i64, Vec<Step>) {
+pub(super) fn run(seed: u64) -> (Duration, Vec<Step>) {
     let mut rng = Rng::with_seed(seed);
-    let window = one(&mut rng, &[0, 500]);
+    let window = one(&mut rng, &[0, 500].map(ms));
     let steps = rng.usize(20..50);
     (window, (0..steps).map(|_| step(&mut rng)).collect())
 }

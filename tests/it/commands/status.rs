@@ -14,7 +14,7 @@ async fn status_shows_connections_arrivals_queue_and_problems() {
     bot.status.event(ServerId(1), tenfour::event::Source::Hub, now);
     bot.status.copy(ServerId(1));
     bot.status.unknown("EVENT_BRAND_NEW");
-    bot.status.delivered(420);
+    bot.status.delivered(std::time::Duration::from_millis(420));
     bot.status.problem(now, "The disk is full. Make room.");
     let text = bot.cad("status", json!({})).await;
     assert!(text.contains("The CAD's API is not read (SONORAN_RECONCILE_SECONDS=off)"), "{text}");

@@ -1,8 +1,8 @@
 //! The bot ends at the worst moments and starts again: nothing is lost, nothing is shown twice.
 
 use serde_json::{Value, json};
-use tenfour::clock::Clock;
-use tenfour::outbox::NONCE_TRUSTED_MS;
+use tenfour::clock::{Clock, millis};
+use tenfour::outbox::NONCE_TRUSTED;
 use tenfour::render::Style;
 use tenfour_sim::discord::Scope;
 
@@ -78,7 +78,7 @@ async fn a_message_whose_answer_was_lost_long_ago_is_found_again() {
     assert!(bot.halt().await);
     let standing = bot.only(&channel)["id"].clone();
     // Discord has forgotten the nonce by now.
-    let later = NONCE_TRUSTED_MS + 600_000;
+    let later = millis(NONCE_TRUSTED) + 600_000;
     clock.advance(later);
     bot.discord.advance(later);
     bot.boot().await;
@@ -96,7 +96,7 @@ async fn a_lost_answer_is_not_forgotten_over_a_long_wait() {
     let clock = Clock::manual(Clock::system().now());
     let bot = TestBot::start_with(Setup { clock: Some(clock.clone()), ..Setup::default() }).await;
     let channel = bot.channel("911", None, Style::Card).await;
-    let wait_ms = NONCE_TRUSTED_MS + 600_000;
+    let wait_ms = millis(NONCE_TRUSTED) + 600_000;
     bot.discord.do_then_drop("POST", "/messages", 1);
     bot.discord.rate_limit("POST", "/messages", Scope::User, wait_ms, 1);
     bot.send_event("EVENT_911", fire(1, "Smoke")).await;
