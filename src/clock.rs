@@ -63,6 +63,19 @@ impl UnixMs {
     }
 }
 
+/// Spans in stored JSON: a number of milliseconds.
+pub(crate) mod as_ms {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(crate) fn serialize<S: Serializer>(span: &super::Duration, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_i64(super::millis(*span))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<super::Duration, D::Error> {
+        Ok(super::Duration::from_millis(u64::try_from(i64::deserialize(from)?).unwrap_or(0)))
+    }
+}
+
 /// A span of `ms` milliseconds.
 #[cfg(test)]
 pub(crate) const fn ms(ms: u64) -> Duration {

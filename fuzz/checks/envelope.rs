@@ -59,7 +59,7 @@ pub(super) fn check(data: &[u8]) {
     for kind in BoardKind::ALL {
         fits(&render::board(BoardId(1), kind, &[(ServerId(1), &world), (ServerId(2), &rows)], Labels::usual()));
     }
-    for entity in world.forget(now.plus_ms(1), 0) {
+    for entity in world.forget(now.plus_ms(1), std::time::Duration::ZERO) {
         assert!(world.row(entity).is_none(), "{entity:?} is forgotten and there");
     }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::{CadActions, view};
 
-/// How often members on duty are checked (ms).
-const REFRESH_EVERY: i64 = 60_000;
+/// How often members on duty are checked.
+const REFRESH_EVERY: Duration = Duration::from_secs(60);
 /// How often the clock is checked for it.
 const TICK: Duration = Duration::from_secs(1);
 /// Members refreshed in one round: mostly one page of the list of accounts refreshes them all.
@@ -24,7 +24,7 @@ impl CadActions {
             }
             let now = self.0.deps.clock.now();
             // A clock that was set back must not stop it for that long.
-            if now.ms_since(refreshed_at).abs() >= REFRESH_EVERY {
+            if now.apart(refreshed_at) >= REFRESH_EVERY {
                 refreshed_at = now;
                 self.refresh_accounts().await;
             }

@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use crate::clock::UnixMs;
 use crate::ids::{CallId, Ident, ServerId};
 use crate::world::Subject;
 
-/// How long that is remembered (ms), so that memory is bounded.
-const KEPT: i64 = 86_400_000;
+/// How long that is remembered, so that memory is bounded.
+const KEPT: Duration = Duration::from_secs(86_400);
 
 /// 911s with a call created from them, or perhaps one. Never on disk: after a restart the CAD is read before an old 911 is dispatched.
 #[derive(Debug)]
@@ -37,7 +38,7 @@ impl MadeOf {
     pub(super) fn of(&self, server: ServerId, subject: Subject, now: UnixMs) -> Option<Creation> {
         let mut known = self.lock();
         known.retain(|_, attempt| match attempt {
-            Creation::OutcomeUnknown(at) | Creation::Made(_, at) => now.ms_since(*at) < KEPT,
+            Creation::OutcomeUnknown(at) | Creation::Made(_, at) => now.since(*at) < KEPT,
         });
         known.get(&(server, subject)).copied()
     }

@@ -110,7 +110,7 @@ impl CadActions {
             Some(Creation::Made(call, _)) => return self.join_call_of(granted, server, number, subject, call, &takers).await,
             // If the CAD is never read, only time can settle it.
             Some(Creation::OutcomeUnknown(at)) => {
-                let settled = if *reads { read_since(at.plus_ms(GRACE + 1)) } else { now.ms_since(at) >= BELIEVED };
+                let settled = if *reads { read_since(at.plus(GRACE).plus_ms(1)) } else { now.since(at) >= BELIEVED };
                 (!settled).then(|| ActionError::PreviousOutcomeUnknown { what: safe!("call{:#}", key) })
             }
             None => {

@@ -9,6 +9,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::coalesce::SingleFlight;
 use crate::authorization::Member;
@@ -17,19 +18,19 @@ use crate::clock::{Clock, UnixMs};
 use crate::ids::{CommunityId, ServerId, UserId};
 use crate::store::Store;
 
-/// How long the CAD's answer is trusted (ms).
-pub(super) const BELIEVED: i64 = 600_000;
-/// How long it is trusted that somebody has no account (ms): one request a minute each.
-const UNLINKED: i64 = 60_000;
-/// Facts of members on duty are refreshed at this age (ms): then they are known when many people press a card.
-const REFRESHED_AFTER: i64 = 420_000;
-/// A refusal younger than this isn't checked again (ms): pressing faster changes nothing.
-const JUST_ASKED: i64 = 5_000;
+/// How long the CAD's answer is trusted.
+pub(super) const BELIEVED: Duration = Duration::from_secs(600);
+/// How long it is trusted that somebody has no account: one request a minute each.
+const UNLINKED: Duration = Duration::from_secs(60);
+/// Facts of members on duty are refreshed at this age: then they are known when many people press a card.
+const REFRESHED_AFTER: Duration = Duration::from_secs(420);
+/// A refusal younger than this isn't checked again: pressing faster changes nothing.
+const JUST_ASKED: Duration = Duration::from_secs(5);
 /// How many requests one person with an account may cause in `ASKED_WITHIN`: the CAD answers ten account requests a minute, for
 /// everybody.
 const ASKED_AT_MOST: u32 = 3;
-/// See [`ASKED_AT_MOST`] (ms).
-const ASKED_WITHIN: i64 = 60_000;
+/// See [`ASKED_AT_MOST`].
+const ASKED_WITHIN: Duration = Duration::from_secs(60);
 /// Members held in memory; beyond it those read longest ago are dropped. The store keeps them all.
 const MAX_MEMBERS_IN_MEMORY: usize = 5_000;
 /// Pages of the list of accounts read for one member: beyond it one request for them is cheaper.
@@ -50,13 +51,13 @@ impl KnownMember {
     /// Whether the facts may have changed, so that a refusal must not rest on them.
     pub(super) fn is_old(&self, now: UnixMs) -> bool {
         match self.member {
-            Some(_) => now.ms_since(self.linked_at) >= JUST_ASKED,
-            None => now.ms_since(self.asked_at) >= UNLINKED,
+            Some(_) => now.since(self.linked_at) >= JUST_ASKED,
+            None => now.since(self.asked_at) >= UNLINKED,
         }
     }
 
     fn is_believed(&self, now: UnixMs) -> bool {
-        now.ms_since(self.asked_at) < if self.member.is_some() { BELIEVED } else { UNLINKED }
+        now.since(self.asked_at) < if self.member.is_some() { BELIEVED } else { UNLINKED }
     }
 }
 
@@ -182,7 +183,7 @@ impl Members {
         }
         let often = {
             let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
-            counted.retain(|_, (since, _)| now.ms_since(*since) < ASKED_WITHIN);
+            counted.retain(|_, (since, _)| now.since(*since) < ASKED_WITHIN);
             let (_, count) = counted.entry(user).or_insert((now, 0));
             *count = count.saturating_add(1);
             *count > ASKED_AT_MOST
@@ -300,7 +301,7 @@ impl Members {
     /// Refreshes a member in the background.
     pub(super) async fn keep_known(&self, user: UserId) -> Result<(), RestError> {
         match self.mapped(user).await {
-            Some(mapped) if self.clock.now().ms_since(mapped.asked_at) >= REFRESHED_AFTER => {
+            Some(mapped) if self.clock.now().since(mapped.asked_at) >= REFRESHED_AFTER => {
                 self.refreshed(user, mapped, Rank::Background).await.map(drop)
             }
             _ => Ok(()),
@@ -313,7 +314,7 @@ impl Members {
         let (key, now) = ((server, account.to_owned()), self.clock.now());
         {
             let mut off_duty = self.off_duty.lock().unwrap_or_else(PoisonError::into_inner);
-            off_duty.retain(|_, asked_at| now.ms_since(*asked_at) < JUST_ASKED);
+            off_duty.retain(|_, asked_at| now.since(*asked_at) < JUST_ASKED);
             if off_duty.contains_key(&key) {
                 return Ok(Vec::new());
             }
@@ -348,7 +349,7 @@ impl Members {
     pub(super) fn growing_old(&self, on_duty: impl Fn(&str) -> bool) -> Vec<UserId> {
         let now = self.clock.now();
         let mut old: Vec<(UnixMs, UserId)> = (self.lock().iter())
-            .filter(|(_, known)| now.ms_since(known.asked_at) >= REFRESHED_AFTER)
+            .filter(|(_, known)| now.since(known.asked_at) >= REFRESHED_AFTER)
             .filter(|(_, known)| known.member.as_ref().is_some_and(|member| on_duty(&member.account)))
             .map(|(user, known)| (known.asked_at, *user))
             .collect();
@@ -417,6 +418,7 @@ fn member(account: Account) -> Member {
 
 #[cfg(test)]
 mod tests {
+    use crate::clock::millis;
     use std::future::Future;
 
     use futures_util::future::join_all;
@@ -512,7 +514,7 @@ mod tests {
         let members = stage.while_time_passes(stage.members()).await;
         let known = stage.while_time_passes(join_all((1..=7).map(|user| members.known(UserId(user))))).await;
         assert!(
-            known.iter().all(|known| known.as_ref().is_ok_and(|known| stage.clock.now().ms_since(known.asked_at) < BELIEVED)),
+            known.iter().all(|known| known.as_ref().is_ok_and(|known| stage.clock.now().since(known.asked_at) < BELIEVED)),
             "{known:?}"
         );
         assert_eq!((stage.asked("/accounts/account"), stage.asked("/general/accounts")), (7, 1));
@@ -541,7 +543,7 @@ mod tests {
         stage.while_time_passes(join_all(far.iter().map(|user| members.known(*user)))).await;
         let mut costs = Vec::new();
         for _ in 0..3 {
-            stage.clock.advance(BELIEVED);
+            stage.clock.advance(millis(BELIEVED));
             let before = (stage.asked("/accounts/account"), stage.asked("/general/accounts"));
             for user in &far {
                 let known = stage.while_time_passes(members.known(*user)).await.unwrap();
@@ -594,7 +596,7 @@ mod tests {
         let stage = Stage::new(1).await;
         let members = stage.while_time_passes(stage.members()).await;
         stage.while_time_passes(members.known(UserId(1))).await.unwrap();
-        stage.clock.advance(BELIEVED);
+        stage.clock.advance(millis(BELIEVED));
         let flood = async {
             let strangers = join_all((100..140).flat_map(|user| [members.known(UserId(user)), members.known(UserId(user))]));
             let officer = async {

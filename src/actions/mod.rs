@@ -61,8 +61,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const SLOW: Duration = Duration::from_secs(2);
 /// Longest note (characters); the CAD's own limit is not documented.
 pub const MAX_NOTE_CHARS: usize = 900;
-/// Each person may create one 911 in this time (ms).
-const BETWEEN_CALLS: i64 = 120_000;
+/// Each person may create one 911 in this time.
+const BETWEEN_CALLS: Duration = Duration::from_secs(120);
 
 impl CadActions {
     /// Reads a server's world.
@@ -570,7 +570,7 @@ impl CadActions {
         let now = self.0.deps.clock.now();
         let before = {
             let mut called = self.0.called.lock().unwrap_or_else(PoisonError::into_inner);
-            called.retain(|_, at| now.ms_since(*at) < BETWEEN_CALLS);
+            called.retain(|_, at| now.since(*at) < BETWEEN_CALLS);
             // Counted before it is sent: two forms submitted at once are one call.
             match called.get(&actor.user) {
                 Some(at) => Some(*at),
@@ -578,7 +578,7 @@ impl CadActions {
             }
         };
         if let Some(at) = before {
-            let left = (BETWEEN_CALLS - now.ms_since(at)).max(1_000).div_euclid(1_000);
+            let left = BETWEEN_CALLS.saturating_sub(now.since(at)).as_secs().max(1);
             return Err(ActionError::NothingToDo(safe!("You placed a call a moment ago: wait {} s before the next one.", left)));
         }
         let made = self.0.deps.actor.create_911(&who.granted, server, new).await;

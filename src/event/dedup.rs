@@ -1,5 +1,5 @@
 //! Finds copies of events. The envelope has no event id, so equal content alone proves nothing: a panic on, off, on sends equal
-//! bodies. Only the same content from a *different* source within [`WITHIN_MS`] is a copy, and one for one: hub, hub, HTTP, HTTP is two
+//! bodies. Only the same content from a *different* source within [`WITHIN`] is a copy, and one for one: hub, hub, HTTP, HTTP is two
 //! events.
 //!
 //! The CAD may not send events for the bot's own actions ([`Source::Bot`]): an equal event may be another action. So after any other event
@@ -9,6 +9,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::fmt::{self, Write as _};
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -17,8 +18,8 @@ use super::{Event, RawEvent, Source};
 use crate::clock::UnixMs;
 use crate::ids::{CallId, Ident, ServerId};
 
-/// Two sources deliver the same event within this time (ms).
-pub const WITHIN_MS: i64 = 10_000;
+/// Two sources deliver the same event within this time.
+pub const WITHIN: Duration = Duration::from_secs(10);
 /// Limit on remembered contents. Beyond it the oldest is dropped: then a copy may count as an event, but never an event as a copy.
 const MAX_REMEMBERED: usize = 20_000;
 
@@ -56,7 +57,7 @@ impl Dedup {
     pub fn is_copy(&mut self, event: &RawEvent, decoded: &[Event]) -> bool {
         let now = event.received_at;
         while let Some((at, content)) = self.order.front().copied() {
-            if now.ms_since(at) <= WITHIN_MS && self.order.len() < MAX_REMEMBERED {
+            if now.since(at) <= WITHIN && self.order.len() < MAX_REMEMBERED {
                 break;
             }
             self.order.pop_front();
@@ -71,7 +72,7 @@ impl Dedup {
         }
         let content = self.content(event, decoded);
         let arrivals = self.unclaimed.entry(content).or_default();
-        let original = arrivals.iter().position(|(at, source)| *source != event.source && now.ms_since(*at) <= WITHIN_MS);
+        let original = arrivals.iter().position(|(at, source)| *source != event.source && now.since(*at) <= WITHIN);
         if let Some(place) = original {
             if let Some((at, Source::Bot)) = arrivals.remove(place) {
                 self.own.retain(|own| (own.at, own.content) != (at, content));
@@ -87,7 +88,7 @@ impl Dedup {
     /// Forgets the bot's own events about the subjects of `event`, and remembers it if it is the bot's own.
     fn contradict(&mut self, event: &RawEvent, decoded: &[Event], content: u64) {
         let now = event.received_at;
-        self.own.retain(|own| (0..=WITHIN_MS).contains(&now.ms_since(own.at)));
+        self.own.retain(|own| now.is_within(WITHIN, own.at));
         let is_own = event.source == Source::Bot;
         if self.own.is_empty() && !is_own {
             return;
@@ -192,6 +193,7 @@ fn about(event: &Event) -> Vec<About> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::millis;
     use crate::event::{decode, envelope};
 
     impl Dedup {
@@ -270,7 +272,7 @@ mod tests {
         assert!(!copies.sees(&event(Source::Http, 1, r#"{"type":"EVENT_UNIT_PANIC","data":{"identIds":[2],"isPanic":true}}"#)));
         assert!(copies.sees(&event(Source::Http, 2, r#"{"data":{"isPanic":true,"identIds":[1]},"type":"event_unit_panic"}"#)));
         assert!(!copies.sees(&event(Source::Hub, 100, PANIC)));
-        assert!(!copies.sees(&event(Source::Http, 100 + WITHIN_MS + 1, PANIC)));
+        assert!(!copies.sees(&event(Source::Http, 101 + millis(WITHIN), PANIC)));
     }
 
     #[test]

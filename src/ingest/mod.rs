@@ -33,7 +33,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
 use crate::clock::{Clock, UnixMs};
-use crate::event::dedup::{Dedup, WITHIN_MS};
+use crate::event::dedup::{Dedup, WITHIN};
 use crate::event::own::is_own;
 use crate::event::{Envelope, Event, RawEvent, Source, decode};
 use crate::ids::{BoardId, ChannelId, CommunityId, GuildId, RouteId, ServerId};
@@ -60,10 +60,10 @@ pub use requests::{BotMessage, Look, REQUESTS, Request, TestAlert, Tried, TryFil
 const TOGETHER: usize = 128;
 /// Longest wait for more arrivals; see [`Ingest::gather`].
 const GATHER: Duration = Duration::from_millis(5);
-/// What is over stays in memory this long (ms), so that late events still find it.
-const KEEP_OVER: i64 = 3_600_000;
-/// How often what is over is looked for (ms), unless a world gets crowded before.
-const FORGET_EVERY: i64 = 60_000;
+/// What is over stays in memory this long, so that late events still find it.
+const KEEP_OVER: Duration = Duration::from_secs(3_600);
+/// How often what is over is looked for, unless a world gets crowded before.
+const FORGET_EVERY: Duration = Duration::from_secs(60);
 /// How often it is looked at what waits for an answer.
 const LOOK_AFTER: Duration = Duration::from_secs(1);
 /// Events that nobody waits for, and that show nothing, wait this long for a commit that they can join.
@@ -592,7 +592,7 @@ impl Ingest {
     }
 
     fn forget(&mut self, now: UnixMs, batch: &mut Batch) {
-        if now.ms_since(self.forgotten_at) < FORGET_EVERY && !self.worlds.values().any(Server::is_crowded) {
+        if now.since(self.forgotten_at) < FORGET_EVERY && !self.worlds.values().any(Server::is_crowded) {
             return;
         }
         self.forgotten_at = now;
@@ -626,7 +626,7 @@ async fn known_events(store: &CommunityStore, now: UnixMs) -> Result<Dedup, Stor
     let seen = |dedup: &mut Dedup, event: RawEvent| {
         dedup.is_copy(&event, &decode(&event.envelope).unwrap_or_default());
     };
-    store.events_since(now.plus_ms(-WITHIN_MS), Dedup::default(), seen).await
+    store.events_since(now.minus(WITHIN), Dedup::default(), seen).await
 }
 
 /// Until then, if there is such a time.

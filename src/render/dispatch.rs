@@ -160,8 +160,8 @@ fn fields(call: &Dispatch, view: &View<'_>, priority: Option<SafeText>, closed: 
     let nobody = || (!closed).then(|| "Nobody yet".into());
     fields.wide("Units", draft::list(&units, " · ", 800).or_else(nobody));
     if let Some(closed_at) = call.closed_at.filter(|_| !call.joined_late) {
-        fields.inline("Duration", Some(words::duration(closed_at.ms_since(call.opened_at))));
-        let first = call.first_unit_at.map(|at| words::duration(at.ms_since(call.opened_at)));
+        fields.inline("Duration", Some(words::duration(closed_at.since(call.opened_at))));
+        let first = call.first_unit_at.map(|at| words::duration(at.since(call.opened_at)));
         fields.inline("First unit after", Some(first.unwrap_or_else(|| "None came".into())));
     }
     let last = call.notes.iter().rev().find_map(note_line);
@@ -210,7 +210,7 @@ fn moment_words(call: &Dispatch, moment: &TimelineEntry, view: &View<'_>) -> Saf
     let after = || match call.joined_late {
         true if moment.at == call.opened_at => SafeText::default(),
         true => safe!(" ({})", at),
-        false => safe!(" ({})", words::duration(moment.at.ms_since(call.opened_at))),
+        false => safe!(" ({})", words::duration(moment.at.since(call.opened_at))),
     };
     match &moment.what {
         MomentKind::Called => safe!("📞 {} {}", at, words::emergency(view.labels, true)),

@@ -77,7 +77,7 @@ fn fields(emergency: &Emergency, view: &View<'_>, label: &SafeText) -> Fields {
     }
     fields.inline("Panic of", emergency.panic_of.map(|ident| unit::name(view, ident)));
     let ended = emergency.ended_at().filter(|_| !emergency.joined_late);
-    let after = ended.map(|ended| words::duration(ended.ms_since(emergency.opened_at)));
+    let after = ended.map(|ended| words::duration(ended.since(emergency.opened_at)));
     fields.inline(if emergency.became.is_some() { "Taken after" } else { "Handled after" }, after);
     if let Some(id) = emergency.became {
         let call = view.world.dispatches.get(&id);

@@ -336,7 +336,7 @@ fn all_messages(filler: &mut Filler, labels: &Labels, style: Style, over: bool, 
     }
     messages.extend(filler.events(crowd).iter().filter_map(|event| super::event(event, AT, &view)));
     messages.extend(super::duty(Ident(0), true, None, AT, &view));
-    messages.extend(super::duty(Ident(0), false, Some(i64::MAX), AT, &view));
+    messages.extend(super::duty(Ident(0), false, Some(std::time::Duration::from_millis(u64::MAX)), AT, &view));
     messages.extend(super::status(Ident(0), Some(1), 2, AT, &view));
     messages.extend(super::note(&filler.note(), subjects[2], AT, &view));
     let servers = [(ServerId(1), &world), (ServerId(2), &world)];

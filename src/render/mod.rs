@@ -43,6 +43,8 @@ mod unit;
 mod view;
 mod words;
 
+use std::time::Duration;
+
 use text::{SafeText, safe};
 
 use crate::clock::UnixMs;
@@ -58,10 +60,10 @@ pub use record::found;
 pub use unit::{duty, status};
 pub use view::{Labels, Style, View};
 
-/// Older than this when delivered: the footer says how late, in ms.
-const LATE: i64 = 60_000;
-/// Older than this when delivered: nobody is pinged any more, in ms.
-const TOO_LATE_TO_PING: i64 = 600_000;
+/// Older than this when delivered: the footer says how late.
+const LATE: Duration = Duration::from_secs(60);
+/// Older than this when delivered: nobody is pinged any more.
+const TOO_LATE_TO_PING: Duration = Duration::from_secs(600);
 
 /// The card of a subject from the current world. `None` if the world doesn't know it (any more); of events that stand alone it
 /// knows pages.
@@ -143,7 +145,7 @@ pub fn reply(reply: Reply, subject: Subject, view: &View<'_>) -> Option<Message>
             view.world.dispatches.get(&id).filter(|d| d.opened_at == at).map(|d| dispatch::raised(d, view))
         }
         (Reply::Unanswered { since }, _) => {
-            let sentence = safe!("⏰ Nobody has taken this yet: {} so far", words::duration(view.now.ms_since(since)));
+            let sentence = safe!("⏰ Nobody has taken this yet: {} so far", words::duration(view.now.since(since)));
             let (content, roles) = draft::content(view, &sentence);
             Some(Message { content: content.or(Some(sentence)), roles, ..Message::default() })
         }
@@ -180,11 +182,11 @@ pub fn thread_opening(subject: Subject, view: &View<'_>) -> Message {
 /// the delivery compares footers by their beginning.
 #[must_use]
 pub fn late(mut message: Message, happened_at: UnixMs, now: UnixMs) -> Message {
-    let delay = now.ms_since(happened_at);
+    let delay = now.since(happened_at);
     if delay <= LATE {
         return message;
     }
-    let told = words::duration(delay - delay % 60_000);
+    let told = words::duration(Duration::from_secs(delay.as_secs() / 60 * 60));
     match message.embeds.last_mut() {
         Some(embed) => {
             let own = embed.footer.take().unwrap_or_default().before(DELAYED);

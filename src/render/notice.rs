@@ -144,7 +144,7 @@ pub fn message(notice: &Notice, at: UnixMs) -> Message {
         Notice::FeedBack { server, since, caught_up } => (
             safe!("✅ CAD feed back, {} caught up", count(*caught_up, "call")),
             colors::FEED_BACK,
-            safe!("Server {} was silent for {}.", server, words::duration(at.ms_since(*since))),
+            safe!("Server {} was silent for {}.", server, words::duration(at.since(*since))),
             Some(safe!("Server {}", server)),
         ),
         Notice::ChannelForbidden { channel, missing } => {

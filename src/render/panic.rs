@@ -118,7 +118,7 @@ fn fields(panic: &Panic, view: &View<'_>) -> Fields {
         fields.link(linked, view.world.emergencies.get(&id).map(|call| Subject::Emergency(id, call.opened_at)));
     }
     let over = panic.over_at.filter(|_| !panic.joined_late);
-    fields.inline("Duration", over.map(|over| words::duration(over.ms_since(panic.since))));
+    fields.inline("Duration", over.map(|over| words::duration(over.since(panic.since))));
 
     let first = if panic.joined_late { "first seen" } else { "panic" };
     let mut timeline = vec![safe!("🆘 {} {}", words::time(panic.since), first)];
@@ -144,7 +144,7 @@ pub(super) fn over(panics: &[&Panic], view: &View<'_>) -> Option<Message> {
         (Style::Public, None) => SafeText::default(),
         (_, None) => safe!(" · {}", unit::short(view, panic.ident)),
     };
-    let after = if panic.joined_late { SafeText::default() } else { safe!(" · after {}", words::duration(over.ms_since(panic.since))) };
+    let after = if panic.joined_late { SafeText::default() } else { safe!(" · after {}", words::duration(over.since(panic.since))) };
     let content = safe!("✅ Panic over{}{}", who, after);
     Some(Message { content: Some(content.cut(300)), silent: true, ..Message::default() })
 }

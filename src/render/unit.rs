@@ -1,5 +1,7 @@
 //! Units: their names, duty, status and group lines. Nothing of them is public.
 
+use std::time::Duration;
+
 use super::draft::{self, Draft, Fields};
 use super::text::{self, SafeText, safe};
 use super::{Message, Style, View, colors, words};
@@ -96,13 +98,13 @@ pub(super) fn about(ident: Ident) -> SafeText {
 
 /// On or off duty: the parts of `world::Change::Duty`. `None` in the public style.
 #[must_use]
-pub fn duty(ident: Ident, on: bool, after: Option<i64>, at: UnixMs, view: &View<'_>) -> Option<Message> {
+pub fn duty(ident: Ident, on: bool, after: Option<Duration>, at: UnixMs, view: &View<'_>) -> Option<Message> {
     if view.style == Style::Public {
         return None;
     }
     let state = match (on, after) {
         (true, _) => "on duty".into(),
-        (false, Some(ms)) => safe!("off duty after {}", words::duration(ms)),
+        (false, Some(after)) => safe!("off duty after {}", words::duration(after)),
         (false, None) => "off duty".into(),
     };
     let (emoji, color) = if on { ("🟢", colors::ON_DUTY) } else { ("⚪", colors::OFF_DUTY) };
@@ -191,7 +193,7 @@ mod tests {
         {Patrols} Los Santos
         -- Server 1 · Identifier 4107 @ 1763700600
         "##);
-        assert_snapshot!(show(&duty(Ident(4107), false, Some(8_040_000), AT, &view)), @r##"
+        assert_snapshot!(show(&duty(Ident(4107), false, Some(Duration::from_secs(8_040)), AT, &view)), @r##"
         #7F8C8D ⚪ A-10 John Doe · LSPD Patrol · off duty after 2 h 14
         -- Server 1 · Identifier 4107 @ 1763700600
         "##);
@@ -200,7 +202,7 @@ mod tests {
         -- Server 1 · Identifier 9999 @ 1763700600
         "##);
         let log = sample::view(&world, Style::Log);
-        assert_snapshot!(show(&duty(Ident(4107), false, Some(8_040_000), AT, &log)), @r##"
+        assert_snapshot!(show(&duty(Ident(4107), false, Some(Duration::from_secs(8_040)), AT, &log)), @r##"
         #7F8C8D (no title)
         <t:1763700600:t> ⚪ A-10 John Doe · LSPD Patrol · off duty after 2 h 14
         -- Server 1 · Identifier 4107 @ 1763700600

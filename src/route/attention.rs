@@ -11,6 +11,8 @@ mod error;
 mod quiet;
 mod zone;
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Listens, Occasion, Route};
@@ -71,17 +73,17 @@ pub struct Mute {
 }
 
 impl Mute {
-    /// Shortest (ms).
-    pub const MIN_MS: i64 = 60_000;
-    /// Longest (ms): a route that is muted forever is forgotten, and then missed.
-    pub const MAX_MS: i64 = 30 * 86_400_000;
+    /// Shortest.
+    pub const MIN: Duration = Duration::from_secs(60);
+    /// Longest: a route that is muted forever is forgotten, and then missed.
+    pub const MAX: Duration = Duration::from_secs(30 * 86_400);
 
-    /// A duration as people type it, in milliseconds: `30m`, `2h`, `1h30m`, `90 min`, `1d`.
+    /// A duration as people type it: `30m`, `2h`, `1h30m`, `90 min`, `1d`.
     ///
     /// # Errors
     /// [`AttentionError::Duration`], [`AttentionError::OutOfRange`].
-    pub fn parse_for(text: &str) -> Result<i64, AttentionError> {
-        duration::parse(text, Self::MIN_MS..=Self::MAX_MS)
+    pub fn parse_for(text: &str) -> Result<Duration, AttentionError> {
+        duration::parse(text, Self::MIN..=Self::MAX)
     }
 
     /// Whether it holds at `now`.
@@ -126,7 +128,7 @@ pub fn attention(route: &Route, occasion: &Occasion<'_>, moment: &AttentionFacts
 /// Whether it is too soon after the last ping. Events from two sources may come out of order, so a ping "later than now" counts alike.
 fn cooling(route: &Route, topic: Topic, moment: &AttentionFacts<'_>) -> bool {
     let seconds = route.spec.rule.cooldown_s.unwrap_or(if topic == Topic::Tone { TONE_COOLDOWN_S } else { 0 });
-    moment.last_ping.is_some_and(|last| moment.now.ms_since(last).saturating_abs() < i64::from(seconds) * 1_000)
+    moment.last_ping.is_some_and(|last| moment.now.apart(last) < Duration::from_secs(seconds.into()))
 }
 
 fn calls(route: &Route, occasion: &Occasion<'_>, dispatcher_on_duty: bool) -> bool {

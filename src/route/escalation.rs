@@ -1,5 +1,7 @@
 //! Who is pinged next when nobody answers: up to three steps of a route, each once per subject. Pure.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::clock::UnixMs;
@@ -10,8 +12,8 @@ use crate::ids::RoleId;
 pub const MAX_STEPS: usize = 3;
 /// Longest wait (minutes): after that, it was forgotten.
 pub const MAX_MINUTES: u32 = 120;
-/// A step that is late by more than this is skipped (ms): a late alarm is a false one.
-const MISSED_MS: i64 = 600_000;
+/// A step that is late by more than this is skipped: a late alarm is a false one.
+const MISSED: Duration = Duration::from_secs(600);
 
 /// One step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,7 +31,7 @@ impl EscalationStep {
     /// When it is due for a call opened at `opened`.
     #[must_use]
     pub fn at(&self, opened: UnixMs) -> UnixMs {
-        opened.plus_ms(i64::from(self.minutes).saturating_mul(60_000))
+        opened.plus(Duration::from_secs(u64::from(self.minutes) * 60))
     }
 }
 
@@ -90,7 +92,7 @@ impl Escalation {
     pub fn due(&self, opened: UnixMs, now: UnixMs) -> impl Iterator<Item = &EscalationStep> {
         self.0.iter().filter(move |step| {
             let at = step.at(opened);
-            (0..=MISSED_MS).contains(&now.ms_since(at)) && at.ms_since(step.since) >= 0
+            now.is_within(MISSED, at) && at >= step.since
         })
     }
 }

@@ -3,6 +3,7 @@
 //! hour.
 
 use std::collections::btree_map::Entry;
+use std::time::Duration;
 
 use super::dispatch::push_note;
 use super::{Acknowledgement, Applied, CardChange, CardPhase, Entity, PageId, Paged, Server, Subject};
@@ -10,8 +11,8 @@ use crate::clock::UnixMs;
 use crate::event::{Note, Page};
 use crate::ids::{CallId, Ident, UserId};
 
-/// How long a page is open without an acknowledgement (ms).
-pub const PAGE_WAITS: i64 = 3_600_000;
+/// How long a page is open without an acknowledgement.
+pub const PAGE_WAITS: Duration = Duration::from_secs(3_600);
 
 impl Server {
     pub(super) fn page_came(&mut self, id: PageId, page: &Page, at: UnixMs, done: &mut Applied) {
@@ -25,7 +26,7 @@ impl Server {
     pub fn expire_pages(&mut self, now: UnixMs) -> Applied {
         let mut done = Applied::default();
         for (id, paged) in &mut self.pages {
-            if paged.over_at.is_none() && now.ms_since(paged.at) >= PAGE_WAITS {
+            if paged.over_at.is_none() && now.since(paged.at) >= PAGE_WAITS {
                 paged.over_at = Some(now);
                 done.touched.insert(Entity::Page(*id));
                 done.card(Subject::Event(id.0, id.1), CardChange::Updated, CardPhase::Over);
@@ -205,11 +206,11 @@ mod tests {
             take(&mut world, first, 1, AT.plus_ms(5)),
             [Change::Card { subject: first, change: CardChange::Updated, phase: CardPhase::Over }]
         );
-        assert_eq!(world.expire_pages(AT.plus_ms(PAGE_WAITS - 1)).changes, []);
-        let over = world.expire_pages(AT.plus_ms(PAGE_WAITS));
+        assert_eq!(world.expire_pages(AT.plus(PAGE_WAITS).plus_ms(-1)).changes, []);
+        let over = world.expire_pages(AT.plus(PAGE_WAITS));
         assert_eq!(over.changes, [Change::Card { subject: second, change: CardChange::Updated, phase: CardPhase::Over }]);
         assert_eq!(
-            (world.acknowledgement_of(second), world.is_over(second), world.expire_pages(AT.plus_ms(PAGE_WAITS)).changes),
+            (world.acknowledgement_of(second), world.is_over(second), world.expire_pages(AT.plus(PAGE_WAITS)).changes),
             (None, true, vec![])
         );
         // Both are restored from their rows.
@@ -219,7 +220,7 @@ mod tests {
             read.load(kind, number, &world.row(Entity::Page(id)).unwrap()).unwrap();
         }
         assert_eq!(read.pages, world.pages);
-        world.forget(AT.plus_ms(PAGE_WAITS * 3), PAGE_WAITS);
+        world.forget(AT.plus(PAGE_WAITS * 3), PAGE_WAITS);
         assert!(!world.knows(first) && !world.knows(second));
     }
 

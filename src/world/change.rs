@@ -1,5 +1,7 @@
 //! What an event changed, as far as people can see it. Never decides who is notified.
 
+use std::time::Duration;
+
 use super::Subject;
 use crate::event::Note;
 use crate::ids::Ident;
@@ -14,8 +16,8 @@ pub enum Change {
         ident: Ident,
         /// On or off.
         on: bool,
-        /// Milliseconds on duty, where known.
-        after: Option<i64>,
+        /// The time on duty, where known.
+        after: Option<Duration>,
     },
     /// A unit's status number changed.
     Status {

@@ -73,7 +73,7 @@ impl Server {
     pub(super) fn alive(&self, ident: Ident) -> UnixMs {
         let seen = self.units.get(&ident).map(|state| state.seen_at).unwrap_or_default();
         // A unit on duty without recent events was among the listed ones, in their state a moment before the request.
-        self.listed.whole.map_or(seen, |asked_at| seen.max(asked_at.plus_ms(-GRACE)))
+        self.listed.whole.map_or(seen, |asked_at| seen.max(asked_at.minus(GRACE)))
     }
 
     /// A listing from the future is from before the clock was set back: it says nothing about units that go on duty now.
@@ -89,7 +89,7 @@ impl Server {
         let mut done = Applied::default();
         let seen = self.units.values().map(|state| state.seen_at).max();
         let watched = [self.listed.units, self.listed.calls, seen].into_iter().flatten().max().unwrap_or(now);
-        let away = now.ms_since(watched) > FRESH.max(self.listed.every_ms.saturating_mul(3));
+        let away = now.since(watched) > FRESH.max(self.listed.every.saturating_mul(3));
         let on_duty: Vec<Ident> = self.units.iter().filter(|(_, state)| state.on_duty).map(|(ident, _)| *ident).collect();
         for ident in on_duty {
             let alive = self.alive(ident);

@@ -1,5 +1,7 @@
 //! The reducers of 911 and civil calls.
 
+use std::time::Duration;
+
 use super::applied::{Applied, Origin};
 use super::memory::{Edge, apart, fingerprint};
 use super::{CardChange, CardPhase, Emergency, Entity, Server, Subject};
@@ -7,10 +9,10 @@ use crate::clock::UnixMs;
 use crate::event::{EmergencyCall, Unit};
 use crate::ids::{CallId, Ident};
 
-/// A 911 that the game creates for a panic comes within this time of it (ms).
-pub(super) const PANIC_CALL_WITHIN: i64 = 60_000;
+/// A 911 that the game creates for a panic comes within this time of it.
+pub(super) const PANIC_CALL_WITHIN: Duration = Duration::from_secs(60);
 /// An old 911 number doesn't count as the origin of a new call.
-const DAY: i64 = 86_400_000;
+const DAY: Duration = Duration::from_secs(86_400);
 
 impl Server {
     /// The key of the 911 with the CAD's number `id`: one that came without a number may have got its own later. Of those without
@@ -139,7 +141,7 @@ impl Server {
     /// A 911 that a dispatch call names as its origin was dispatched, even if it was removed before (docs/cad-contract.md#e11).
     pub(super) fn emergency_became(&mut self, from: CallId, call: CallId, at: UnixMs, done: &mut Applied) {
         let Some(key) = self.emergency_key(from) else { return };
-        if let Some(known) = self.emergencies.get_mut(&key).filter(|known| known.became.is_none() && at.ms_since(known.opened_at) < DAY) {
+        if let Some(known) = self.emergencies.get_mut(&key).filter(|known| known.became.is_none() && at.since(known.opened_at) < DAY) {
             known.became = Some(call);
             known.became_at = Some(at);
             done.touched.insert(Entity::Emergency(key));
@@ -152,7 +154,7 @@ impl Server {
     fn panic_behind(&self, call: &EmergencyCall, at: UnixMs) -> Option<Ident> {
         self.panics
             .values()
-            .filter(|panic| panic.linked_911.is_none() && at.ms_since(panic.since).abs() <= PANIC_CALL_WITHIN)
+            .filter(|panic| panic.linked_911.is_none() && at.apart(panic.since) <= PANIC_CALL_WITHIN)
             .find(|panic| self.units.get(&panic.ident).is_some_and(|state| is_panic_of(call, &state.unit)))
             .map(|panic| panic.ident)
     }

@@ -1,6 +1,8 @@
 //! The content of the CAD's REST API: needed besides events, since changes made through the API raise none
 //! (docs/cad-contract.md#e2).
 
+use std::time::Duration;
+
 use crate::clock::UnixMs;
 use crate::event::{DispatchCall, EmergencyCall, Unit};
 
@@ -9,8 +11,8 @@ use crate::event::{DispatchCall, EmergencyCall, Unit};
 pub struct Listing {
     /// When the CAD was asked: later events are newer than this.
     pub asked_at: UnixMs,
-    /// How often such a read is possible at best (ms): with many servers on one key that may be rare. 0 = often enough.
-    pub every_ms: i64,
+    /// How often such a read is possible at best: with many servers on one key that may be rare. 0 = often enough.
+    pub every: Duration,
     /// Calls, if they were read.
     pub calls: Option<ListedCalls>,
     /// Units, if they were read.

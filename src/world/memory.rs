@@ -1,15 +1,16 @@
 //! Remembers the last minutes, and is lost with the process: which entities events named, and which events may still be repeated.
 
 use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
 
 use super::Entity;
 use crate::clock::UnixMs;
 use crate::ids::{CallId, Ident};
 
-/// How much later than its original a copy may come, or an event than one that overtook it (ms).
-pub(super) const LATE: i64 = 10_000;
-/// A read takes half a minute at most; older events don't matter any more (ms).
-const NAMED_FOR: i64 = 300_000;
+/// How much later than its original a copy may come, or an event than one that overtook it.
+pub(super) const LATE: Duration = Duration::from_secs(10);
+/// A read takes half a minute at most; older events don't matter any more.
+const NAMED_FOR: Duration = Duration::from_secs(300);
 /// Limit on remembered entities. Beyond it all are dropped: then reads are trusted a little too early.
 const MAX_ENTITIES: usize = 16_384;
 /// Limit on remembered edges. Beyond it the oldest is dropped: then an event may repeat what a read found.
@@ -85,14 +86,14 @@ impl Memory {
     }
 
     pub(super) fn prune(&mut self, now: UnixMs) {
-        self.named_at.retain(|_, time| (0..=NAMED_FOR).contains(&now.ms_since(*time)));
+        self.named_at.retain(|_, time| now.is_within(NAMED_FOR, *time));
         self.edges.retain(|(time, ..)| lately(*time, now));
     }
 }
 
 /// Whether `time` is at most [`LATE`] before `now`.
 pub(super) fn lately(time: UnixMs, now: UnixMs) -> bool {
-    (0..=LATE).contains(&now.ms_since(time))
+    now.is_within(LATE, time)
 }
 
 /// A hash that stays the same over versions and restarts (FNV-1a, 64 bits), of a value as JSON.
@@ -105,7 +106,7 @@ pub(super) fn fingerprint(value: &impl serde::Serialize) -> u64 {
 /// The time for a new subject whose predecessor with the same number has `before`: no two may share one.
 pub(super) fn apart(before: Option<UnixMs>, at: UnixMs) -> UnixMs {
     match before {
-        Some(before) if (0..1_000).contains(&before.ms_since(at)) => before.plus_ms(1),
+        Some(before) if before.is_within(Duration::from_millis(999), at) => before.plus_ms(1),
         _ => at,
     }
 }
@@ -121,9 +122,9 @@ mod tests {
         let mut memory = Memory::default();
         memory.record(Edge::Panic(Ident(1)), true, AT);
         assert_eq!(memory.claim(Edge::Panic(Ident(2)), AT), None);
-        assert_eq!(memory.claim(Edge::Panic(Ident(1)), AT.plus_ms(LATE + 1)), None);
-        assert_eq!(memory.claim(Edge::Panic(Ident(1)), AT.plus_ms(LATE)), Some(true));
-        assert_eq!(memory.claim(Edge::Panic(Ident(1)), AT.plus_ms(LATE)), None);
+        assert_eq!(memory.claim(Edge::Panic(Ident(1)), AT.plus(LATE).plus_ms(1)), None);
+        assert_eq!(memory.claim(Edge::Panic(Ident(1)), AT.plus(LATE)), Some(true));
+        assert_eq!(memory.claim(Edge::Panic(Ident(1)), AT.plus(LATE)), None);
     }
 
     #[test]
@@ -138,7 +139,7 @@ mod tests {
         assert!(memory.was_named(Entity::Unit(Ident(1)), AT, AT), "a panic is its unit's");
         assert!(!memory.was_named(Entity::Unit(Ident(1)), AT.plus_ms(1), AT.plus_ms(1)), "named before");
         assert!(!memory.was_named(Entity::Unit(Ident(1)), AT.plus_ms(-9), AT.plus_ms(-1)), "the clock was set back");
-        memory.prune(AT.plus_ms(NAMED_FOR + 1));
+        memory.prune(AT.plus(NAMED_FOR).plus_ms(1));
         assert!(memory.named_at.is_empty() && memory.edges.is_empty());
     }
 

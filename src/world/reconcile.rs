@@ -11,6 +11,7 @@
 //! Equal listings change nothing the second time.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use super::applied::{Applied, Origin};
 use super::dispatch::{CLOSED, content_fingerprint, same_words};
@@ -23,11 +24,11 @@ use crate::clock::UnixMs;
 use crate::event::{DispatchCall, EmergencyCall, Unit};
 use crate::ids::{CallId, Ident};
 
-/// The CAD may answer with its state a moment before the request (ms).
-pub const GRACE: i64 = 3_000;
-/// A read's findings are news if the previous one is at most this old (ms), or three times the shortest possible interval. After
+/// The CAD may answer with its state a moment before the request.
+pub const GRACE: Duration = Duration::from_secs(3);
+/// A read's findings are news if the previous one is at most this old, or three times the shortest possible interval. After
 /// that they count as from before the start.
-pub const FRESH: i64 = 600_000;
+pub const FRESH: Duration = Duration::from_secs(600);
 
 /// The effect of a listing.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -53,10 +54,10 @@ struct Pass {
 impl Server {
     /// Makes the world match `listing`, `at` being the time now.
     pub fn reconcile(&mut self, listing: &Listing, at: UnixMs) -> Reconciled {
-        self.listed.every_ms = listing.every_ms;
-        let fresh = |last| is_fresh(last, at, listing.every_ms);
+        self.listed.every = listing.every;
+        let fresh = |last| is_fresh(last, at, listing.every);
         let open = self.open_calls();
-        let mut pass = Pass { since: listing.asked_at.plus_ms(-GRACE), at, fresh: false, out: Reconciled::default() };
+        let mut pass = Pass { since: listing.asked_at.minus(GRACE), at, fresh: false, out: Reconciled::default() };
         self.set_back(at, &mut pass.out.applied);
         // Units first: the cards of calls name them.
         if let Some(units) = &listing.units {
@@ -83,7 +84,7 @@ impl Server {
 
     /// Whether the calls were read recently: calls that were not among them are news.
     pub(super) fn calls_are_fresh(&self, at: UnixMs) -> bool {
-        is_fresh(self.listed.calls, at, self.listed.every_ms)
+        is_fresh(self.listed.calls, at, self.listed.every)
     }
 
     fn open_calls(&self) -> BTreeSet<Subject> {
@@ -360,6 +361,6 @@ mod properties;
 #[cfg(test)]
 mod tests;
 
-fn is_fresh(last: Option<UnixMs>, at: UnixMs, every_ms: i64) -> bool {
-    last.is_some_and(|last| at.ms_since(last) <= FRESH.max(every_ms.saturating_mul(3)))
+fn is_fresh(last: Option<UnixMs>, at: UnixMs, every: Duration) -> bool {
+    last.is_some_and(|last| at.since(last) <= FRESH.max(every.saturating_mul(3)))
 }

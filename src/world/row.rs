@@ -1,5 +1,7 @@
 //! Writes the world as rows: one entity, one row of JSON, so that a restart restores everything.
 
+use std::time::Duration;
+
 use super::entity::{PAGE, PLACES, UNIT};
 use super::{Entity, Server};
 use crate::clock::UnixMs;
@@ -68,10 +70,10 @@ impl Server {
         kinds.into_iter().any(|known| known > MAX_PER_KIND + BEYOND)
     }
 
-    /// Forgets what ended `keep` ms ago and, beyond 2,000 of a kind, the oldest: the world stays small whatever comes in.
+    /// Forgets what ended `keep` ago and, beyond 2,000 of a kind, the oldest: the world stays small whatever comes in.
     /// Returns what was forgotten.
-    pub fn forget(&mut self, now: UnixMs, keep: i64) -> Vec<Entity> {
-        let over = |at: Option<UnixMs>| at.is_some_and(|at| now.ms_since(at) > keep);
+    pub fn forget(&mut self, now: UnixMs, keep: Duration) -> Vec<Entity> {
+        let over = |at: Option<UnixMs>| at.is_some_and(|at| now.since(at) > keep);
         let mut gone = Vec::new();
         gone.extend(self.emergencies.iter().filter(|(_, e)| over(e.gone_at)).map(|(id, _)| Entity::Emergency(*id)));
         gone.extend(self.dispatches.iter().filter(|(_, d)| over(d.closed_at)).map(|(id, _)| Entity::Dispatch(*id)));
@@ -92,10 +94,7 @@ impl Server {
         gone.extend(beyond(&mut oldest));
         // Units off duty are kept longer than calls: closed calls name them.
         gone.extend(
-            self.units
-                .iter()
-                .filter(|(_, u)| !u.on_duty && now.ms_since(u.seen_at) > keep.saturating_mul(8))
-                .map(|(id, _)| Entity::Unit(*id)),
+            self.units.iter().filter(|(_, u)| !u.on_duty && now.since(u.seen_at) > keep.saturating_mul(8)).map(|(id, _)| Entity::Unit(*id)),
         );
         gone.sort_unstable();
         gone.dedup();

@@ -1,6 +1,7 @@
 //! The state of one CAD server of one community. Plain data: has no rules, never imports the reducers that change it.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -38,7 +39,7 @@ pub struct Listed {
     /// Units, and surely all of them.
     #[serde(default)]
     pub whole: Option<UnixMs>,
-    /// [`super::Listing::every_ms`] of the last one.
-    #[serde(default)]
-    pub every_ms: i64,
+    /// [`super::Listing::every`] of the last one.
+    #[serde(default, rename = "every_ms", with = "crate::clock::as_ms")]
+    pub every: Duration,
 }

@@ -4,7 +4,7 @@ use super::CardChange::{Created, Updated};
 use super::CardPhase::{Open, Over};
 use super::memory::LATE;
 use super::*;
-use crate::clock::UnixMs;
+use crate::clock::{UnixMs, ms};
 use crate::event::{DispatchCall, EmergencyCall, Event, Note, Priority, Unit};
 use crate::ids::{CallId, Ident};
 
@@ -215,7 +215,7 @@ fn status_2_in_an_edit_closes_and_another_edit_opens_again() {
     let applied = world.apply(&Event::DispatchEdited(DispatchCall { status: Some(2), ..dispatch(501) }), AT.plus_ms(5));
     assert_eq!(cards(&applied), [(subject, Updated, Over)]);
     assert!(world.is_over(subject));
-    assert_eq!(cards(&world.apply(&Event::DispatchEdited(dispatch(501)), AT.plus_ms(5 + LATE + 1))), [(subject, Updated, Open)]);
+    assert_eq!(cards(&world.apply(&Event::DispatchEdited(dispatch(501)), AT.plus_ms(6).plus(LATE))), [(subject, Updated, Open)]);
     assert!(!world.is_over(subject));
 }
 
@@ -226,11 +226,11 @@ fn an_edit_that_its_end_overtook_opens_nothing_again() {
     let subject = Subject::Dispatch(CallId(501), AT);
     world.apply(&Event::DispatchClosed { by: None, calls: vec![CallId(501)] }, AT.plus_ms(60_000));
     let late = Event::DispatchEdited(DispatchCall { title: Some("Fire at last".into()), status: Some(1), ..dispatch(501) });
-    assert_eq!(cards(&world.apply(&late, AT.plus_ms(60_000 + LATE))), [(subject, Updated, Over)], "what it says is shown");
+    assert_eq!(cards(&world.apply(&late, AT.plus_ms(60_000).plus(LATE))), [(subject, Updated, Over)], "what it says is shown");
     let known = &world.dispatches[&CallId(501)];
     assert_eq!((known.closed_at, known.status), (Some(AT.plus_ms(60_000)), Some(2)));
     assert_eq!(known.title.as_deref(), Some("Fire at last"));
-    assert_eq!(cards(&world.apply(&late, AT.plus_ms(60_000 + LATE))), []);
+    assert_eq!(cards(&world.apply(&late, AT.plus_ms(60_000).plus(LATE))), []);
     // Reads know better.
     let calls = Some(ListedCalls { dispatches: vec![dispatch(501)], ..ListedCalls::default() });
     world.reconcile(&Listing { asked_at: AT.plus_ms(90_000), calls, ..Listing::default() }, AT.plus_ms(90_000));
@@ -277,7 +277,7 @@ fn duty_on_once_off_with_its_length_and_the_panic_ends_with_it() {
     world.apply(&panic(7, true), AT.plus_ms(2));
     let off = Event::UnitLogout { idents: vec![Ident(7)] };
     let applied = world.apply(&off, AT.plus_ms(60_000));
-    assert!(applied.changes.contains(&Change::Duty { ident: Ident(7), on: false, after: Some(60_000) }));
+    assert!(applied.changes.contains(&Change::Duty { ident: Ident(7), on: false, after: Some(ms(60_000)) }));
     assert!(applied.changes.contains(&Change::Card { subject: Subject::Panic(Ident(7), AT.plus_ms(2)), change: Updated, phase: Over }));
     assert_eq!(world.apply(&off, AT.plus_ms(60_001)).changes, [], "gone is gone");
 }
@@ -310,11 +310,11 @@ fn the_world_stays_small_and_forgets_what_is_over_first() {
         world.apply(&Event::EmergencyNew(call_911(id, "x")), AT.plus_ms(id));
     }
     world.apply(&Event::EmergencyRemoved { calls: vec![CallId(2_000)] }, AT.plus_ms(9_000));
-    let gone = world.forget(AT.plus_ms(10_000), 3_600_000);
+    let gone = world.forget(AT.plus_ms(10_000), ms(3_600_000));
     assert_eq!((world.emergencies.len(), gone.len()), (row::MAX_PER_KIND, 5));
     assert!(gone.contains(&Entity::Emergency(CallId(2_000))) && gone.contains(&Entity::Emergency(CallId(1))));
     world.apply(&Event::EmergencyRemoved { calls: vec![CallId(100)] }, AT.plus_ms(10_000));
-    assert_eq!(world.forget(AT.plus_ms(10_000 + 3_600_001), 3_600_000), [Entity::Emergency(CallId(100))]);
+    assert_eq!(world.forget(AT.plus_ms(10_000 + 3_600_001), ms(3_600_000)), [Entity::Emergency(CallId(100))]);
 }
 
 #[test]
@@ -613,7 +613,7 @@ fn every_edge_of_a_units_flag_is_an_alarm_once_its_end_is_newer_than_its_start()
                 flag_read(&mut world, false, AT);
                 let on = AT.plus_ms(60_000);
                 assert!(raised(&first(&mut world, true, on), on));
-                let over = on.plus_ms(LATE + 1);
+                let over = on.plus(LATE).plus_ms(1);
                 assert_eq!(cards(&end(&mut world, false, over)), [(Subject::Panic(Ident(7), on), Updated, Over)]);
                 let again = over.plus_ms(15_000);
                 assert!(raised(&then(&mut world, true, again), again));

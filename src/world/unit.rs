@@ -1,5 +1,7 @@
 //! The reducers of units: duty, status, panic.
 
+use std::time::Duration;
+
 use super::applied::{Applied, Origin};
 use super::emergency::{PANIC_CALL_WITHIN, is_panic_of};
 use super::memory::{Edge, LATE, apart, lately};
@@ -23,13 +25,13 @@ impl UnitState {
     }
 }
 
-/// How long a doubtful end of a panic ([`Panic::by_flag`]) stays doubtful at most (ms): until reads have settled it, even if the CAD asks
+/// How long a doubtful end of a panic ([`Panic::by_flag`]) stays doubtful at most: until reads have settled it, even if the CAD asks
 /// for half as many and one fails. A panic with an event of its own counts as another one much sooner ([`LATE`]).
-const DOUBTED: i64 = 300_000;
+const DOUBTED: Duration = Duration::from_secs(300);
 
 impl Panic {
-    fn ended_in_doubt(&self, at: UnixMs, within: i64) -> bool {
-        self.by_flag && self.over_at.is_some_and(|over| (0..=within).contains(&at.ms_since(over)))
+    fn ended_in_doubt(&self, at: UnixMs, within: Duration) -> bool {
+        self.by_flag && self.over_at.is_some_and(|over| at.is_within(within, over))
     }
 }
 
@@ -79,7 +81,7 @@ impl Server {
             self.panic(ident, on, Origin::Event, at, done);
             // A state from before the panic comes within seconds of its start, later only a login: a unit in panic logged in before. A
             // flag that comes later is newer than the panic.
-            let may_be_older = |panic: &&mut Panic| login || at.ms_since(panic.since) <= LATE;
+            let may_be_older = |panic: &&mut Panic| login || at.since(panic.since) <= LATE;
             if let Some(panic) = self.panics.get_mut(&ident).filter(|_| !on && flags_only).filter(may_be_older) {
                 panic.by_flag = true;
             }
@@ -154,7 +156,7 @@ impl Server {
         state.unit.status = Some(OFFLINE);
         state.unit.is_dispatch = None;
         if (was_on || unknown) && origin.is_news() {
-            done.changes.push(Change::Duty { ident, on: false, after: since.filter(|_| was_on).map(|since| at.ms_since(since)) });
+            done.changes.push(Change::Duty { ident, on: false, after: since.filter(|_| was_on).map(|since| at.since(since)) });
         }
         // The flag ends with the unit's session: nobody is left to switch it off.
         self.panic(ident, false, origin, at, done);
@@ -254,7 +256,7 @@ impl Server {
         let unit = &self.units.get(&ident)?.unit;
         self.emergencies
             .iter()
-            .filter(|(_, e)| e.panic_of.is_none() && e.gone_at.is_none() && at.ms_since(e.opened_at).abs() <= PANIC_CALL_WITHIN)
+            .filter(|(_, e)| e.panic_of.is_none() && e.gone_at.is_none() && at.apart(e.opened_at) <= PANIC_CALL_WITHIN)
             .find(|(_, e)| is_panic_of(&e.call, unit))
             .map(|(id, _)| *id)
     }

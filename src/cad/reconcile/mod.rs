@@ -118,11 +118,11 @@ impl Reconciler {
     /// Sends a request, and waits until ingest has processed the response. Borrows nothing: many of these run beside the loop.
     fn read(&self, server: ServerId, part: Part) -> impl Future<Output = Done> + use<> {
         let (rest, clock, readings) = (self.rest.clone(), self.clock.clone(), self.readings.clone());
-        let every_ms = self.every_ms(part);
+        let every = self.every(part);
         async move {
             // Before the request: events from here on are newer than the response.
             let asked_at = clock.now();
-            let result = match listing(&rest, server, part, asked_at, every_ms).await {
+            let result = match listing(&rest, server, part, asked_at, every).await {
                 Ok(listing) => Ok(hand_over(&readings, server, listing).await),
                 Err(error) => Err(error),
             };
@@ -131,14 +131,14 @@ impl Reconciler {
     }
 
     /// How often one server can be read: by the clock, or by the budget.
-    fn every_ms(&self, part: Part) -> i64 {
+    fn every(&self, part: Part) -> Duration {
         let per_minute = match part {
             Part::Units => self.pace.units_per_minute,
             Part::Calls => self.pace.calls_per_minute,
         };
-        let round = i64::try_from(self.servers.len()).unwrap_or(i64::MAX).saturating_mul(60_000) / i64::from(per_minute.max(1));
-        let period = self.pace.period.and_then(|period| i64::try_from(period.as_millis()).ok()).unwrap_or(0);
-        round.max(period)
+        let servers = u64::try_from(self.servers.len()).unwrap_or(u64::MAX);
+        let round = Duration::from_millis(servers.saturating_mul(60_000) / u64::from(per_minute.max(1)));
+        round.max(self.pace.period.unwrap_or_default())
     }
 
     fn take(&self, schedule: &mut Schedule, reported: &mut Reported, done: &Done, now: Duration) {
@@ -201,7 +201,7 @@ impl Reconciler {
             let (left, per_minute) = schedule.left(part, now);
             let wait = schedule.wait(part, now);
             self.metrics.cad_budget_left(part, left);
-            let free_at = (left == 0).then(|| at.plus_ms(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX)));
+            let free_at = (left == 0).then(|| at.plus(wait));
             self.status.read_budget(part, ReadBudget { left, per_minute, free_at });
         }
     }
@@ -220,12 +220,12 @@ impl ManualReconciler {
     /// Reads what is due now; `take` applies it to the world.
     pub async fn read(&mut self, mut take: impl AsyncFnMut(Read)) {
         let at = self.reader.clock.now();
-        let now = Duration::from_millis(u64::try_from(at.ms_since(self.began)).unwrap_or(0));
+        let now = at.since(self.began);
         while let Ok(Trigger { server, reason, .. }) = self.reader.requests.try_recv() {
             self.schedule.request(server, reason, now);
         }
         while let Some((server, part)) = self.schedule.next(now) {
-            let result = match listing(&self.reader.rest, server, part, at, self.reader.every_ms(part)).await {
+            let result = match listing(&self.reader.rest, server, part, at, self.reader.every(part)).await {
                 Ok(listing) => {
                     let (done, mut outcome) = oneshot::channel();
                     take(Read { server, listing, done }).await;
@@ -239,8 +239,8 @@ impl ManualReconciler {
     }
 }
 
-async fn listing(rest: &CadReader, server: ServerId, part: Part, asked_at: UnixMs, every_ms: i64) -> Result<Listing, RestError> {
-    let listing = Listing { asked_at, every_ms, ..Listing::default() };
+async fn listing(rest: &CadReader, server: ServerId, part: Part, asked_at: UnixMs, every: Duration) -> Result<Listing, RestError> {
+    let listing = Listing { asked_at, every, ..Listing::default() };
     Ok(match part {
         Part::Units => {
             let answer = rest.units(server).await?;

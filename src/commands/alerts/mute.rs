@@ -36,7 +36,7 @@ pub(super) async fn mute(
         let name = named(&route);
         return reply::say(ctx, if was { format!("🔔 {name} sounds again.") } else { format!("👌 {name} was not muted.") }).await;
     }
-    let end = length.map(|length| Mute::parse_for(&length)).transpose()?.map(|ms| now.plus_ms(ms));
+    let end = length.map(|length| Mute::parse_for(&length)).transpose()?.map(|length| now.plus(length));
     if end.is_none() && panic.is_none() {
         return reply::say(ctx, sentence(&known_route(context, guild, route)?, now)).await;
     }

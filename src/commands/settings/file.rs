@@ -562,7 +562,7 @@ impl Reader {
             return None;
         };
         let mute = Mute { until: UnixMs(end.as_millisecond()), panic };
-        if mute.until.ms_since(self.now) > Mute::MAX_MS {
+        if mute.until.since(self.now) > Mute::MAX {
             self.problem(&place(path, "until"), "a mute can last 30 days at most.");
         }
         mute.covers(self.now).then_some(mute)

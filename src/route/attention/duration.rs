@@ -1,45 +1,46 @@
 //! Parses durations as people type them.
 
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use super::AttentionError;
 use crate::render::text;
 
-const MINUTE: i64 = 60_000;
+const MINUTE: Duration = Duration::from_secs(60);
 /// Longest accepted text, in bytes.
 const MAX_TYPED: usize = 60;
 
-/// Numbers with units, in milliseconds: `30m`, `1h30m`, `1 day 12 hours`. Each unit follows its number.
-pub(super) fn parse(typed: &str, allowed: RangeInclusive<i64>) -> Result<i64, AttentionError> {
+/// Numbers with units: `30m`, `1h30m`, `1 day 12 hours`. Each unit follows its number.
+pub(super) fn parse(typed: &str, allowed: RangeInclusive<Duration>) -> Result<Duration, AttentionError> {
     let quoted = || text::line(typed, 40);
     let wrong = || AttentionError::Duration(quoted());
     let mut rest = typed.trim();
     if rest.is_empty() || rest.len() > MAX_TYPED {
         return Err(wrong());
     }
-    let mut total: i64 = 0;
+    let mut total = Duration::ZERO;
     while !rest.is_empty() {
         let (number, after) = rest.split_at(rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len()));
         let after = after.trim_start();
         let (unit, after) = after.split_at(after.find(|c: char| !c.is_alphabetic()).unwrap_or(after.len()));
-        let unit = unit_ms(unit).ok_or_else(wrong)?;
+        let unit = length_of(unit).ok_or_else(wrong)?;
         // Without digits it isn't a number; too many are more than any limit.
         if number.is_empty() {
             return Err(wrong());
         }
-        let number: i64 = number.parse().unwrap_or(i64::MAX);
-        total = total.saturating_add(number.saturating_mul(unit));
+        let number: u32 = number.parse().unwrap_or(u32::MAX);
+        total = total.saturating_add(unit.saturating_mul(number));
         rest = after.trim_start_matches(|c: char| c.is_whitespace() || c == ',');
     }
     if allowed.contains(&total) { Ok(total) } else { Err(AttentionError::OutOfRange(quoted())) }
 }
 
-fn unit_ms(word: &str) -> Option<i64> {
+fn length_of(word: &str) -> Option<Duration> {
     match word.to_ascii_lowercase().as_str() {
         "m" | "min" | "mins" | "minute" | "minutes" => Some(MINUTE),
-        "h" | "hr" | "hrs" | "hour" | "hours" => Some(60 * MINUTE),
-        "d" | "day" | "days" => Some(24 * 60 * MINUTE),
-        "w" | "week" | "weeks" => Some(7 * 24 * 60 * MINUTE),
+        "h" | "hr" | "hrs" | "hour" | "hours" => Some(MINUTE * 60),
+        "d" | "day" | "days" => Some(MINUTE * 60 * 24),
+        "w" | "week" | "weeks" => Some(MINUTE * 60 * 24 * 7),
         _ => None,
     }
 }
@@ -67,7 +68,7 @@ mod tests {
             ("30d", 43_200),
             ("1m", 1),
         ] {
-            assert_eq!(Mute::parse_for(typed), Ok(minutes * 60_000), "{typed}");
+            assert_eq!(Mute::parse_for(typed), Ok(MINUTE * minutes), "{typed}");
         }
     }
 
@@ -88,8 +89,8 @@ mod tests {
 
         #[test]
         fn anything_is_a_duration_within_the_limits_or_an_error(typed in "[0-9]{0,22} ?[mhdw]{0,2}[ ,\\PC]{0,8}") {
-            if let Ok(ms) = Mute::parse_for(&typed) {
-                prop_assert!((60_000..=2_592_000_000).contains(&ms), "{typed} {ms}");
+            if let Ok(length) = Mute::parse_for(&typed) {
+                prop_assert!((60..=2_592_000).contains(&length.as_secs()), "{typed} {length:?}");
             }
         }
     }

@@ -8,7 +8,7 @@ pub enum AttentionError {
     /// Not a duration.
     #[error("“{0}” isn't a valid duration. Try `30m`, `1h30m` or `2d`.")]
     Duration(SafeText),
-    /// Under a minute or over [`super::Mute::MAX_MS`].
+    /// Under a minute or over [`super::Mute::MAX`].
     #[error("“{0}” is too short or too long. Use 1 minute to 30 days, e.g. `30m` or `7d`.")]
     OutOfRange(SafeText),
     /// No time of day.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
+use crate::clock::millis;
 use crate::event::Event;
 use crate::world::tests::{AT, attach, login, restarted, unit};
 use crate::world::{ListedUnits, Listing};
@@ -69,7 +70,7 @@ fn a_missed_logout_ends_at_the_last_sign_of_life() {
     world.apply(&login(7), AT);
     read(&mut world, &[7], AT.plus_ms(MINUTE));
     read(&mut world, &[7], AT.plus_ms(5 * MINUTE));
-    assert_eq!(said(&read(&mut world, &[], AT.plus_ms(6 * MINUTE))), [(0, false, Some((5 * MINUTE - GRACE, true)))]);
+    assert_eq!(said(&read(&mut world, &[], AT.plus_ms(6 * MINUTE))), [(0, false, Some((5 * MINUTE - millis(GRACE), true)))]);
     // An incomplete one is no sign, and removes nobody.
     let mut world = Server::default();
     world.apply(&login(7), AT);
@@ -96,7 +97,7 @@ fn after_a_short_absence_of_ours_sessions_go_on_after_a_long_one_they_do_not() {
     assert_eq!(said(&read(&mut soon, &[7], AT.plus_ms(14 * MINUTE))), []);
     let mut late = restarted(&world);
     let resumed = late.resume_duty(AT.plus_ms(65 * MINUTE));
-    assert_eq!(said(&resumed.duty), [(0, false, None), (0, false, Some((5 * MINUTE - GRACE, true)))]);
+    assert_eq!(said(&resumed.duty), [(0, false, None), (0, false, Some((5 * MINUTE - millis(GRACE), true)))]);
     assert!(resumed.touched.contains(&Entity::Unit(Ident(7))));
     let mut again = restarted(&late);
     assert_eq!(said(&again.resume_duty(AT.plus_ms(66 * MINUTE)).duty), [], "it is not known yet whether it is there");

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::*;
+use crate::clock::millis;
 use crate::event::{Event, Note, Priority};
 use crate::world::Change;
 use crate::world::tests::{AT, call_911, dispatch, restarted, unit};
@@ -131,7 +132,7 @@ proptest! {
     fn after_a_listing_the_world_is_what_it_says(
         steps in proptest::collection::vec((step(), 0..4_000_i64), 0..40),
         (calls, units) in listing(),
-        pause in (GRACE + 1)..20_000,
+        pause in (millis(GRACE) + 1)..20_000,
     ) {
         let (mut world, mut at, mut called) = (Server::default(), AT, BTreeSet::new());
         for (step, wait) in steps {

@@ -3,6 +3,7 @@
 use super::CardChange::{Created, Updated};
 use super::CardPhase::{Open, Over};
 use super::*;
+use crate::clock::ms;
 use crate::event::{Event, Note, Priority};
 use crate::world::tests::{AT, attach, call_911, cards, dispatch, login, panic, restarted, unit};
 use crate::world::{Change, MomentKind, TimelineEntry};
@@ -37,9 +38,12 @@ const LATER: UnixMs = UnixMs(AT.0 + 60_000);
 
 #[test]
 fn what_a_reading_finds_is_news_only_if_the_one_before_is_recent() {
-    for (last, change) in
-        [(None, Updated), (Some(AT), Created), (Some(AT.plus_ms(-FRESH + 60_000)), Created), (Some(AT.plus_ms(-FRESH + 59_999)), Updated)]
-    {
+    for (last, change) in [
+        (None, Updated),
+        (Some(AT), Created),
+        (Some(AT.plus_ms(60_000).minus(FRESH)), Created),
+        (Some(AT.plus_ms(59_999).minus(FRESH)), Updated),
+    ] {
         let mut world = Server::default();
         if let Some(last) = last {
             read(&mut world, calls(&[], &[]), None, last);
@@ -284,7 +288,7 @@ fn units_come_change_and_go_and_people_are_notified_if_it_is_news() {
         let told = [
             Change::Status { ident: Ident(1), from: Some(3), to: 2 },
             Change::Duty { ident: Ident(3), on: true, after: None },
-            Change::Duty { ident: Ident(2), on: false, after: Some(60_000) },
+            Change::Duty { ident: Ident(2), on: false, after: Some(ms(60_000)) },
         ];
         assert_eq!(found.applied.changes, if fresh { told.to_vec() } else { vec![] });
         let on_duty: Vec<_> = world.units.iter().filter(|(_, u)| u.on_duty).map(|(id, u)| (id.0, u.since)).collect();
@@ -376,14 +380,14 @@ fn entities_of_later_events_are_skipped_and_counted_if_the_listing_disagrees() {
     };
     let units = || Some(vec![listed(1, false), listed(2, false)]);
 
-    let mut world = history(LATER.plus_ms(-GRACE));
+    let mut world = history(LATER.minus(GRACE));
     let before = world.clone();
     let found = read(&mut world, list(), units(), LATER);
     assert_eq!((found.skipped, found.caught_up, found.applied.changes), (8, 0, vec![]));
     assert_eq!((world.dispatches, world.emergencies, world.panics), (before.dispatches, before.emergencies, before.panics));
 
     // Events before that are older than the listing.
-    let mut world = history(LATER.plus_ms(-GRACE - 1));
+    let mut world = history(LATER.minus(GRACE).plus_ms(-1));
     let found = read(&mut world, list(), units(), LATER);
     assert_eq!((found.skipped, found.caught_up), (0, 5), "501 and 302 open again, 600 and 400 made, 304 gone");
     // The next process doesn't remember them: the commit of an event before a read is older than the read's start.
@@ -399,7 +403,7 @@ fn a_listing_larger_than_the_world_makes_no_call_twice() {
     for round in 0..3 {
         let at = LATER.plus_ms(round * 60_000);
         created += cards(&read(&mut world, calls(&[], &many), None, at).applied).len();
-        assert!(world.forget(at, 3_600_000).is_empty());
+        assert!(world.forget(at, ms(3_600_000)).is_empty());
     }
     assert_eq!(created, MAX_PER_KIND);
 }
@@ -407,15 +411,15 @@ fn a_listing_larger_than_the_world_makes_no_call_twice() {
 #[test]
 fn where_readings_come_seldom_what_they_find_is_news_all_the_same() {
     let calls = |ids: &[i64]| Some(ListedCalls { dispatches: ids.iter().map(|id| dispatch(*id)).collect(), ..ListedCalls::default() });
-    let created = |every_ms: i64, wait: i64| {
+    let created = |every: Duration, wait: Duration| {
         let mut world = Server::default();
-        let listing = |asked_at, calls| Listing { asked_at, every_ms, calls, ..Listing::default() };
+        let listing = |asked_at, calls| Listing { asked_at, every, calls, ..Listing::default() };
         world.reconcile(&listing(AT, calls(&[])), AT);
-        let later = AT.plus_ms(wait);
+        let later = AT.plus(wait);
         let found = world.reconcile(&listing(later, calls(&[501])), later);
         found.applied.changes.iter().any(|change| matches!(change, Change::Card { change: Created, .. }))
     };
-    let minutes = |n: i64| n * 60_000;
+    let minutes = |n: u64| ms(n * 60_000);
     assert!(created(minutes(1), minutes(10)) && !created(minutes(1), minutes(11)));
     assert!(created(minutes(20), minutes(60)) && !created(minutes(20), minutes(61)), "twenty servers on one key");
 }

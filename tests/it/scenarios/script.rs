@@ -294,7 +294,7 @@ impl Play {
         rule.cooldown_s = step.option("cooldown").map(|seconds| seconds.parse().unwrap());
         rule.threads = step.option("threads").map(|word| Threads::parse(word).unwrap()).unwrap_or_default();
         let mute = step.option("mute").map(|time| Mute::parse_for(time).unwrap());
-        rule.mute = mute.map(|ms| Mute { until: now.plus_ms(ms), panic: flag("mute-panics") });
+        rule.mute = mute.map(|length| Mute { until: now.plus(length), panic: flag("mute-panics") });
         let guild = GuildId(self.stage.guild.parse().unwrap());
         let event = Listens::parse(event).ok_or("no such event")?;
         let new = RouteSpec { event, channel, server: None, role, style, forum, rule: Rule::default() };

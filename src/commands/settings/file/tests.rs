@@ -2,6 +2,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 
 use super::*;
+use crate::clock::millis;
 use crate::commands::settings::check::GuildSnapshot;
 use crate::commands::settings::difference::difference;
 use crate::event::Topic;
@@ -68,7 +69,7 @@ fn rules() -> impl Strategy<Value = Rule> {
         ),
         0..5,
     );
-    let mute = prop::option::of((1..Mute::MAX_MS, any::<bool>()));
+    let mute = prop::option::of((1..millis(Mute::MAX), any::<bool>()));
     (
         filter,
         prop::option::of(prop::sample::select(When::ALL.to_vec())),
