@@ -42,18 +42,18 @@ const STOP: Duration = Duration::from_millis(9_700);
 pub const CLOSE: Duration = Duration::from_secs(1);
 /// Discord's first answer is waited for this long before events are taken in without it.
 const FIRST_WORD: Duration = Duration::from_secs(5);
-/// Journal rows are kept this long (ms).
-const KEEP_JOURNAL: i64 = 7 * 86_400_000;
-/// Posts of what is over are kept this long (ms).
-const KEEP_POSTS: i64 = 90 * 86_400_000;
+/// Journal rows are kept this long.
+const KEEP_JOURNAL: Duration = Duration::from_secs(7 * 86_400);
+/// Posts of what is over are kept this long.
+const KEEP_POSTS: Duration = Duration::from_secs(90 * 86_400);
 /// How often old rows are looked for.
 const PRUNE_EVERY: Duration = Duration::from_secs(600);
 /// Between rounds of one pruning: events go first.
 const PRUNE_PAUSE: Duration = Duration::from_millis(100);
-/// When the database is nearly as large as it may be, old rows go early: events after this long (ms) …
-const KEEP_JOURNAL_CROWDED: i64 = 3_600_000;
-/// … and posts of what is over after this long (ms).
-const KEEP_POSTS_CROWDED: i64 = 86_400_000;
+/// When the database is nearly as large as it may be, old rows go early: events after this long …
+const KEEP_JOURNAL_CROWDED: Duration = Duration::from_secs(3_600);
+/// … and posts of what is over after this long.
+const KEEP_POSTS_CROWDED: Duration = Duration::from_secs(86_400);
 /// From so many percent of what events may take.
 const CROWDED: i64 = 90;
 /// How often it is looked at how large the database is.
@@ -394,7 +394,7 @@ impl Process {
     async fn prune(&self, used: i64) -> bool {
         let now = self.host.clock.now();
         let (journal, posts) = if used >= CROWDED { (KEEP_JOURNAL_CROWDED, KEEP_POSTS_CROWDED) } else { (KEEP_JOURNAL, KEEP_POSTS) };
-        match self.host.store.prune(now.plus_ms(-journal), now.plus_ms(-posts), now).await {
+        match self.host.store.prune(now.minus(journal), now.minus(posts), now).await {
             Ok(rows) => {
                 if rows > 0 {
                     tracing::debug!(rows, "old rows were forgotten");

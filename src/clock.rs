@@ -32,7 +32,7 @@ impl UnixMs {
         Self(self.0.saturating_sub(millis(span)))
     }
 
-    /// The same for milliseconds that came as a number (rows, wire formats, tests). May be negative.
+    /// This moment plus milliseconds that came as a number, negative or not, without overflow. For tests.
     #[must_use]
     pub fn plus_ms(self, ms: i64) -> Self {
         Self(self.0.saturating_add(ms))
@@ -54,12 +54,6 @@ impl UnixMs {
     #[must_use]
     pub fn is_within(self, span: Duration, earlier: Self) -> bool {
         earlier <= self && self.apart(earlier) <= span
-    }
-
-    /// Milliseconds from `earlier` to this moment; negative if `earlier` is later.
-    #[must_use]
-    pub fn ms_since(self, earlier: Self) -> i64 {
-        self.0.saturating_sub(earlier.0)
     }
 }
 

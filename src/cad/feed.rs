@@ -10,14 +10,16 @@
 //!                                            └─ hub gone again ─▶ lost (nothing is said)
 //! ```
 
+use std::time::Duration;
+
 use crate::clock::UnixMs;
 use crate::ids::ServerId;
 use crate::status::Link;
 
-/// How long a hub session may be down (ms) before it is news: the CAD closes and opens connections as it likes.
-const LINK_AWAY: i64 = 60_000;
-/// How long to wait for the first reads after the feed's return (ms).
-const MAX_READS: i64 = 90_000;
+/// How long a hub session may be down before it is news: the CAD closes and opens connections as it likes.
+const LINK_AWAY: Duration = Duration::from_secs(60);
+/// How long to wait for the first reads after the feed's return.
+const MAX_READS: Duration = Duration::from_secs(90);
 
 /// The facts about a server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -90,8 +92,8 @@ pub enum RestReads {
 #[derive(Clone, Debug)]
 pub struct Feed {
     source: EventSource,
-    /// ms; `None` = silence is normal.
-    silence: Option<i64>,
+    /// `None` = silence is normal.
+    silence: Option<Duration>,
     rest: RestReads,
     /// Last event, or the beginning; and how many calls had been added until then.
     last_event: (UnixMs, usize),
@@ -119,10 +121,9 @@ struct Loss {
 }
 
 impl Feed {
-    /// Starts now. `silence_minutes`: 0 = silence is normal.
+    /// Starts now. `silence`: how long without an event isn't normal; `None` = however long.
     #[must_use]
-    pub fn new(source: EventSource, silence_minutes: u32, rest: RestReads, now: UnixMs) -> Self {
-        let silence = (silence_minutes > 0).then(|| i64::from(silence_minutes) * 60_000);
+    pub fn new(source: EventSource, silence: Option<Duration>, rest: RestReads, now: UnixMs) -> Self {
         Self { source, silence, rest, last_event: (now, 0), away: None, ready_since: None, on_duty_since: None, state: State::Well }
     }
 
@@ -153,7 +154,7 @@ impl Feed {
                     return None;
                 }
                 let read = self.rest == RestReads::Off || look.read_at.is_some_and(|at| at >= back_at);
-                if !read && now.ms_since(back_at) < MAX_READS {
+                if !read && now.since(back_at) < MAX_READS {
                     return None;
                 }
                 self.state = State::Well;
@@ -176,7 +177,7 @@ impl Feed {
     fn lost_by_link(&self, look: &FeedFacts, now: UnixMs) -> Option<(UnixMs, usize, SilenceCause)> {
         let (since, before) = self.away?;
         // Events from another source count too.
-        if now.ms_since(since) < LINK_AWAY || self.last_event.0 > since {
+        if now.since(since) < LINK_AWAY || self.last_event.0 > since {
             return None;
         }
         let reason = match &look.link {
@@ -191,7 +192,7 @@ impl Feed {
         let link_tells =
             matches!(look.link, Link::Rejected(_) | Link::Contested) || self.away.is_some_and(|(since, _)| self.last_event.0 <= since);
         let quiet_since = self.last_event.0.max(on_duty_since).max(self.ready_since.unwrap_or_default());
-        if link_tells || now.ms_since(quiet_since) < silence {
+        if link_tells || now.since(quiet_since) < silence {
             return None;
         }
         Some((self.last_event.0, self.last_event.1, SilenceCause::Silence { hub: self.ready_since.is_some() }))
@@ -234,9 +235,10 @@ mod tests {
     }
 
     impl Watch {
-        fn new(source: EventSource, minutes: u32, rest: RestReads) -> Self {
+        fn new(source: EventSource, minutes: u64, rest: RestReads) -> Self {
             let now = UnixMs(START);
-            Self { feed: Feed::new(source, minutes, rest, now), look: FeedFacts::default(), now }
+            let silence = (minutes > 0).then(|| Duration::from_secs(minutes * 60));
+            Self { feed: Feed::new(source, silence, rest, now), look: FeedFacts::default(), now }
         }
 
         /// Checks each second for so long: all news, with their second.

@@ -37,8 +37,8 @@ use crate::store::StoreError;
 const NAME: usize = 100;
 /// Servers in which commands from another time are looked for at the start.
 const LOOKED_THROUGH: usize = 100;
-/// Longest pause between attempts to register the commands again (s).
-const MOST_PAUSE: u64 = 60;
+/// Longest pause between attempts to register the commands again.
+const MAX_PAUSE: Duration = Duration::from_secs(60);
 
 const DIRECT: &str = "This works in a server only, not in direct messages.";
 /// Another server is the only one; what can be done is its operator's.
@@ -227,13 +227,13 @@ impl<F> Access<F> {
     fn register_again(&self) {
         let (registration, tasks) = (self.registration.clone(), self.tasks.clone());
         drop(self.tasks.spawn(async move {
-            let mut pause = 1;
+            let mut pause = Duration::from_secs(1);
             while !registration.again().await {
                 tokio::select! {
                     () = tasks.draining() => return,
-                    () = tokio::time::sleep(Duration::from_secs(pause)) => {}
+                    () = tokio::time::sleep(pause) => {}
                 }
-                pause = u64::min(pause * 2, MOST_PAUSE);
+                pause = MAX_PAUSE.min(pause * 2);
             }
         }));
     }

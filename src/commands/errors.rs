@@ -82,7 +82,7 @@ impl From<serenity::Error> for Error {
 impl From<AskError> for Error {
     fn from(error: AskError) -> Self {
         match error {
-            AskError::Wait(seconds) => Self::Refused(format!("Discord asks the bot to wait: try again in {} s.", seconds.max(1))),
+            AskError::Wait(wait) => Self::Refused(format!("Discord asks the bot to wait: try again in {} s.", wait.as_secs().max(1))),
             other => Self::Internal(other.into()),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use super::errors::Error;
 use crate::clock::UnixMs;
@@ -9,8 +10,8 @@ use crate::ids::{GuildId, UserId};
 
 /// Attempts of one server, and of one person, in [`ATTEMPTS_WITHIN`].
 const MAX_ATTEMPTS: usize = 5;
-/// See [`MAX_ATTEMPTS`] (ms).
-const ATTEMPTS_WITHIN: i64 = 3_600_000;
+/// See [`MAX_ATTEMPTS`].
+const ATTEMPTS_WITHIN: Duration = Duration::from_secs(3_600);
 /// Servers and people whose attempts are remembered. When it is full, nobody else may try until some expire.
 const MAX_REMEMBERED: usize = 10_000;
 
@@ -38,7 +39,7 @@ impl LinkAttempts {
     fn count(&self, guild: GuildId, user: UserId, now: UnixMs, take: bool) -> Result<usize, Error> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|_, tries| {
-            tries.retain(|at| now.ms_since(*at) < ATTEMPTS_WITHIN);
+            tries.retain(|at| now.since(*at) < ATTEMPTS_WITHIN);
             !tries.is_empty()
         });
         let triers = [Trier::Guild(guild), Trier::User(user)];
@@ -46,7 +47,7 @@ impl LinkAttempts {
         let made = triers.iter().map(|trier| of(trier).len()).max().unwrap_or(0);
         if made >= MAX_ATTEMPTS {
             let again = triers.iter().filter(|trier| of(trier).len() >= MAX_ATTEMPTS).filter_map(|trier| of(trier).first()).max();
-            let at = again.map_or(now, |first| first.plus_ms(ATTEMPTS_WITHIN)).secs();
+            let at = again.map_or(now, |first| first.plus(ATTEMPTS_WITHIN)).secs();
             return Err(Error::refused(format!(
                 "That was tried {MAX_ATTEMPTS} times within an hour, by you or on this Discord server. Try again <t:{at}:R>."
             )));
@@ -81,9 +82,9 @@ mod tests {
         assert!(tries.may(GuildId(1), UserId(1), NOW).is_err());
         assert_eq!(tries.take(GuildId(2), UserId(2), NOW).unwrap(), 4);
         let refused = tries.take(GuildId(1), UserId(2), NOW).unwrap_err().sentence("");
-        assert!(refused.contains(&format!("<t:{}:R>", NOW.plus_ms(ATTEMPTS_WITHIN).secs())), "{refused}");
+        assert!(refused.contains(&format!("<t:{}:R>", NOW.plus(ATTEMPTS_WITHIN).secs())), "{refused}");
         // A rejected attempt isn't counted, and after an hour everything is as in the beginning.
-        assert_eq!(tries.take(GuildId(1), UserId(1), NOW.plus_ms(ATTEMPTS_WITHIN)).unwrap(), 4);
+        assert_eq!(tries.take(GuildId(1), UserId(1), NOW.plus(ATTEMPTS_WITHIN)).unwrap(), 4);
     }
 
     #[test]
@@ -98,6 +99,6 @@ mod tests {
         assert!(tries.0.lock().unwrap().len() <= MAX_REMEMBERED);
         assert!(tries.take(GuildId(1), UserId(1), NOW).is_err());
         assert!(tries.take(GuildId(30_000), UserId(30_000), NOW).unwrap_err().sentence("").contains("in an hour"));
-        assert!(tries.take(GuildId(30_000), UserId(30_000), NOW.plus_ms(ATTEMPTS_WITHIN)).is_ok());
+        assert!(tries.take(GuildId(30_000), UserId(30_000), NOW.plus(ATTEMPTS_WITHIN)).is_ok());
     }
 }

@@ -2,15 +2,16 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::clock::UnixMs;
 use crate::ids::{ChannelId, UserId};
 
-/// A person gets at most one notice per thread in this time (ms). After that, the reaction says enough.
-const NOTICE_EVERY: i64 = 600_000;
-/// How long the CAD isn't asked again about someone who may not write notes (ms): people who only talk must not use up the limit that
+/// A person gets at most one notice per thread in this time. After that, the reaction says enough.
+const NOTICE_EVERY: Duration = Duration::from_secs(600);
+/// How long the CAD isn't asked again about someone who may not write notes: people who only talk must not use up the limit that
 /// others need to act.
-const REFUSED_FOR: i64 = 60_000;
+const REFUSED_FOR: Duration = Duration::from_secs(60);
 /// People and threads remembered. When it is full, nobody else is notified until some are forgotten.
 const MAX_REMEMBERED_PEOPLE: usize = 1_000;
 
@@ -25,7 +26,7 @@ impl NoticeThrottle {
     /// Remembers that someone may not write notes.
     pub(super) fn refuse(&self, user: UserId, now: UnixMs) {
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        refused.retain(|_, at| now.ms_since(*at) < REFUSED_FOR);
+        refused.retain(|_, at| now.since(*at) < REFUSED_FOR);
         if refused.len() < MAX_REMEMBERED_PEOPLE {
             refused.insert(user, now);
         }
@@ -33,13 +34,13 @@ impl NoticeThrottle {
 
     pub(super) fn is_refused(&self, user: UserId, now: UnixMs) -> bool {
         let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        refused.get(&user).is_some_and(|at| now.ms_since(*at) < REFUSED_FOR)
+        refused.get(&user).is_some_and(|at| now.since(*at) < REFUSED_FOR)
     }
 
     /// Whether to notify someone now. If so, remembers it.
     pub(super) fn is_due(&self, user: UserId, thread: ChannelId, now: UnixMs) -> bool {
         let mut notified = self.notified.lock().unwrap_or_else(PoisonError::into_inner);
-        notified.retain(|_, at| now.ms_since(*at) < NOTICE_EVERY);
+        notified.retain(|_, at| now.since(*at) < NOTICE_EVERY);
         if notified.len() >= MAX_REMEMBERED_PEOPLE || notified.contains_key(&(user, thread)) {
             return false;
         }

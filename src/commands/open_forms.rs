@@ -18,7 +18,7 @@ pub(super) struct OpenForms(Mutex<HashMap<(GuildId, UserId), UnixMs>>);
 impl OpenForms {
     fn lasting(&self, now: UnixMs) -> MutexGuard<'_, HashMap<(GuildId, UserId), UnixMs>> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|_, at| now.ms_since(*at) < GOES_ON);
+        all.retain(|_, at| now.since(*at) < GOES_ON);
         all
     }
 

@@ -1,12 +1,16 @@
 //! Decides who may press the buttons of an answer to `/cad`.
 
+use std::time::Duration;
+
 use serenity::all::{ComponentInteraction, Message, MessageFlags, MessageInteractionMetadata, Permissions};
+
+use crate::clock::millis;
 
 pub(super) const NOT_YOURS: &str =
     "Only whoever ran the command may use this, for an hour, and people with Manage Server: run the command yourself, or ask one of them.";
 
-/// How long somebody who ran a command may continue with its answer (ms): the permission to run it may be revoked.
-pub(super) const GOES_ON: i64 = 3_600_000;
+/// How long somebody who ran a command may continue with its answer: the permission to run it may be revoked.
+pub(super) const GOES_ON: Duration = Duration::from_secs(3_600);
 
 /// Manage Server, or everything.
 pub(super) fn manages(permissions: Option<Permissions>) -> bool {
@@ -17,7 +21,7 @@ pub(super) fn manages(permissions: Option<Permissions>) -> bool {
 pub(super) fn may_press(component: &ComponentInteraction) -> bool {
     let manages = manages(component.member.as_ref().and_then(|member| member.permissions));
     let age = component.id.created_at().unix_timestamp() - component.message.id.created_at().unix_timestamp();
-    manages || (is_answer_to(&component.message, component.user.id) && age < GOES_ON / 1_000)
+    manages || (is_answer_to(&component.message, component.user.id) && age < millis(GOES_ON) / 1_000)
 }
 
 /// Whether a message is the private answer to that person's command.

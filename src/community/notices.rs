@@ -75,7 +75,7 @@ impl Notices {
     pub(super) fn new(host: &Host, community: &Community, sonoran: &Sonoran, refresh: RefreshRequests, news: News) -> Self {
         let source = if sonoran.hub { EventSource::Hub } else { EventSource::Http };
         let rest = if sonoran.reconcile == Reconcile::Off { RestReads::Off } else { RestReads::On };
-        let feed = Feed::new(source, sonoran.silence_minutes, rest, host.clock.now());
+        let feed = Feed::new(source, sonoran.silence, rest, host.clock.now());
         Self {
             store: host.store.of(&community.id),
             clock: host.clock.clone(),

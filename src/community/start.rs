@@ -189,7 +189,7 @@ fn read_the_cad(
     let period = match sonoran.reconcile {
         Reconcile::Off => return,
         Reconcile::WhenAsked => None,
-        Reconcile::Every(seconds) => Some(Duration::from_secs(seconds.into())),
+        Reconcile::Every(period) => Some(period),
     };
     let Some(rest) = community.cad.clone() else { return };
     let reader = Reconciler {

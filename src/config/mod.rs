@@ -110,8 +110,8 @@ pub struct Sonoran {
     pub units_per_minute: u32,
     /// `SONORAN_ACTION_SHARE`: 10 to 100 percent of what the CAD allows of every other operation a minute; at least one.
     pub action_share: u32,
-    /// `SONORAN_SILENCE_MINUTES`: 0 = silence is normal.
-    pub silence_minutes: u32,
+    /// `SONORAN_SILENCE_MINUTES`: `None` = silence is normal.
+    pub silence: Option<Duration>,
 }
 
 /// Credentials of one community.
@@ -246,7 +246,8 @@ impl Config {
         let calls_per_minute = reader.number("SONORAN_CALLS_PER_MINUTE", 1..=5).unwrap_or(2);
         let units_per_minute = reader.number("SONORAN_UNITS_PER_MINUTE", 1..=3).unwrap_or(1);
         let action_share = reader.number("SONORAN_ACTION_SHARE", 10..=100).unwrap_or(70);
-        let silence_minutes = reader.number("SONORAN_SILENCE_MINUTES", 0..=1_440).unwrap_or(10);
+        let silence = reader.number("SONORAN_SILENCE_MINUTES", 0..=1_440).unwrap_or(10);
+        let silence = (silence > 0).then(|| Duration::from_secs(u64::from(silence) * 60));
         let listen = reader.listen("LISTEN_ADDR");
         let trusted_proxies = reader.networks("TRUSTED_PROXIES");
         let ops = reader.address_or_off("OPS_ADDR");
@@ -304,7 +305,7 @@ impl Config {
                 calls_per_minute,
                 units_per_minute,
                 action_share,
-                silence_minutes,
+                silence,
             },
             listen,
             trusted_proxies,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use secrecy::SecretString;
 use url::Url;
@@ -21,8 +22,8 @@ pub enum Reconcile {
     Off,
     /// Only on request: a session was signed in, a 911 was removed.
     WhenAsked,
-    /// Then, and after this many seconds: from 10 to 86,400.
-    Every(u32),
+    /// Then, and after this long: from 10 to 86,400 s.
+    Every(Duration),
 }
 
 /// One address of the event listener.
@@ -118,7 +119,7 @@ impl SettingReader {
         }
         match digits(&text) {
             Some(0) => Reconcile::WhenAsked,
-            Some(seconds @ 10..=86_400) => Reconcile::Every(seconds),
+            Some(seconds @ 10..=86_400) => Reconcile::Every(Duration::from_secs(seconds.into())),
             _ => {
                 let valid = "seconds from 10 to 86400, 0 (only after a reconnect and a removed 911), or off";
                 self.wrong(name, "is not a time that can be used here", valid);

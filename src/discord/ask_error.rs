@@ -1,5 +1,7 @@
 //! Why Discord didn't answer a request.
 
+use std::time::Duration;
+
 /// Why Discord didn't answer a request.
 #[derive(Debug, thiserror::Error)]
 pub enum AskError {
@@ -10,8 +12,8 @@ pub enum AskError {
     #[error("Discord refused: {0}")]
     Refused(String),
     /// 429.
-    #[error("Discord asks us to wait {0} s")]
-    Wait(i64),
+    #[error("Discord asks us to wait {} s", .0.as_secs())]
+    Wait(Duration),
     /// No answer, or an invalid one.
     #[error("Discord cannot be reached or answers nonsense: {0}. Check the network and DISCORD_API_URL")]
     Trouble(String),

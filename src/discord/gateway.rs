@@ -45,8 +45,8 @@ use crate::tls;
 
 /// A warning about unknown events at most this often; each is counted.
 const WARN_EVERY: Duration = Duration::from_secs(60);
-/// Longest pause between attempts to reach Discord (s).
-const MAX_RETRY_PAUSE_S: u64 = 60;
+/// Longest pause between attempts to reach Discord.
+const MAX_RETRY_PAUSE: Duration = Duration::from_secs(60);
 /// More shards than this aren't supported: it is the number for some 40,000 guilds.
 const MAX_SHARDS: u32 = 16;
 
@@ -140,7 +140,7 @@ impl Gateway {
 
     /// Repeats attempts until one succeeds or is hopeless; `None` when draining began.
     async fn until<T, F: Future<Output = Attempt<T>>>(&self, what: &str, attempt: impl Fn() -> F) -> anyhow::Result<Option<T>> {
-        let mut pause = 1;
+        let mut pause = Duration::from_secs(1);
         loop {
             let tried = tokio::select! {
                 () = self.tasks.draining() => return Ok(None),
@@ -157,9 +157,9 @@ impl Gateway {
             };
             tokio::select! {
                 () = self.tasks.draining() => return Ok(None),
-                () = tokio::time::sleep(Duration::from_secs(asked.unwrap_or(pause).max(1))) => {}
+                () = tokio::time::sleep(asked.unwrap_or(pause).max(Duration::from_secs(1))) => {}
             }
-            pause = u64::min(pause * 2, MAX_RETRY_PAUSE_S);
+            pause = MAX_RETRY_PAUSE.min(pause * 2);
         }
     }
 }
@@ -169,7 +169,7 @@ async fn allowance(rest: &Rest) -> Attempt<Allowance> {
     let answer = match rest.ask("/gateway/bot").await {
         Ok(answer) => answer,
         Err(error @ AskError::Token) => return Attempt::Never(error.into()),
-        Err(AskError::Wait(seconds)) => return Attempt::Later("Discord asks to wait".into(), u64::try_from(seconds).ok()),
+        Err(AskError::Wait(wait)) => return Attempt::Later("Discord asks to wait".into(), Some(wait)),
         Err(error) => return Attempt::Later(error.to_string(), None),
     };
     let Some(url) = answer.get("url").and_then(Value::as_str) else {

@@ -237,8 +237,7 @@ impl Rest {
         match status.as_u16() {
             200..=299 => Ok(body),
             401 if own(&body).is_some() => Err(AskError::Token),
-            #[expect(clippy::cast_possible_truncation, reason = "seconds")]
-            429 => Err(AskError::Wait(retry_after.unwrap_or(5.0).ceil() as i64)),
+            429 => Err(AskError::Wait(Duration::try_from_secs_f64(retry_after.unwrap_or(5.0).ceil()).unwrap_or(Duration::MAX))),
             // A proxy between us and Discord may refuse too, and so may Discord for a moment: neither says anything about the request.
             400..=499 => match about(&body, status.as_u16()) {
                 None | Some(RefusalCause::Way(Obstacle::Edge | Obstacle::Down | Obstacle::Limit(_))) => {
@@ -345,9 +344,7 @@ pub const CLOCKS_DIFFER: Duration = Duration::from_secs(120);
 fn as_verdict(error: AskError) -> Verdict {
     match error {
         AskError::Token => Verdict::Stop { reason: AskError::Token.to_string() },
-        AskError::Wait(seconds) => {
-            Verdict::Wait { length: Duration::from_secs(u64::try_from(seconds).unwrap_or(0)), scope: RateScope::User }
-        }
+        AskError::Wait(length) => Verdict::Wait { length, scope: RateScope::User },
         // Without Read Message History we can't know: a person must fix the channel; a second message would be worse.
         AskError::Refused(reason) if !["(50001)", "(50013)", "(10003)"].iter().any(|code| reason.contains(code)) => {
             Verdict::Obstructed { obstacle: Obstacle::Unknown(0), reason }

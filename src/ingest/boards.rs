@@ -7,6 +7,7 @@
 //! ```
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
@@ -18,12 +19,12 @@ use crate::render::{self, Labels, Message, Style};
 use crate::route::{Board, Threads};
 use crate::world::Server;
 
-/// A board is drawn at most this often (ms): Discord takes five edits of a channel in five seconds, and alerts need them too.
-const PACE: i64 = 5_000;
+/// A board is drawn at most this often: Discord takes five edits of a channel in five seconds, and alerts need them too.
+const PACE: Duration = Duration::from_secs(5);
 /// As [`PACE`], once its message is [`OLD`]: Discord limits the edits of such messages (code 30046) without saying how.
-const OLD_PACE: i64 = 60_000;
-/// Age of a message from which its edits are bounded (ms).
-const OLD: i64 = 3_600_000;
+const OLD_PACE: Duration = Duration::from_secs(60);
+/// Age of a message from which its edits are bounded.
+const OLD: Duration = Duration::from_secs(3_600);
 
 /// Requests that boards are drawn now (`/board create`, `refresh`; after `remove` the answer proves that nothing draws the board anymore).
 #[derive(Debug)]
@@ -51,9 +52,9 @@ struct Watched {
 impl Watched {
     /// The earliest time of the next drawing.
     fn next(&self, now: UnixMs) -> UnixMs {
-        let pace = if now.ms_since(self.made) > OLD { OLD_PACE } else { PACE };
+        let pace = if now.since(self.made) > OLD { OLD_PACE } else { PACE };
         // The upper bound is for a clock that was set back.
-        self.drawn.map_or(now, |drawn| drawn.plus_ms(pace).clamp(now, now.plus_ms(pace)))
+        self.drawn.map_or(now, |drawn| drawn.plus(pace).clamp(now, now.plus(pace)))
     }
 }
 
@@ -85,7 +86,7 @@ impl Boards {
         for watched in self.0.values_mut() {
             let board = &watched.board;
             // A time further ahead than any pace is from before the clock was set back.
-            let wanted = watched.wanted.is_some_and(|at| at.ms_since(now) <= OLD_PACE);
+            let wanted = watched.wanted.is_some_and(|at| at.since(now) <= OLD_PACE);
             if !wanted && board.server.is_none_or(|only| only == server) {
                 watched.wanted = Some(watched.next(now));
             }
@@ -122,10 +123,10 @@ impl Boards {
         }
     }
 
-    /// Milliseconds until the next board is due; `None` = nothing is wanted.
+    /// Time until the next board is due; `None` = nothing is wanted.
     #[must_use]
-    pub fn next(&self, now: UnixMs) -> Option<i64> {
-        self.0.values().filter_map(|watched| watched.wanted).min().map(|at| at.ms_since(now).max(0))
+    pub fn next(&self, now: UnixMs) -> Option<Duration> {
+        self.0.values().filter_map(|watched| watched.wanted).min().map(|at| at.since(now))
     }
 
     /// The draft of a board as the worlds are now. `None` if there is no such board.
@@ -181,6 +182,7 @@ fn draft(board: &Board, message: Message, now: UnixMs) -> DesiredPost {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::ms;
     use crate::ids::{ChannelId, CommunityId};
     use crate::route::BoardKind;
 
@@ -199,57 +201,57 @@ mod tests {
 
     fn quiet(all: &[Board]) -> Boards {
         let mut boards = Boards::default();
-        boards.sync(all, T.plus_ms(-PACE));
-        assert_eq!(boards.due(T.plus_ms(-PACE)).len(), all.len(), "new boards are drawn at once");
+        boards.sync(all, T.minus(PACE));
+        assert_eq!(boards.due(T.minus(PACE)).len(), all.len(), "new boards are drawn at once");
         boards
     }
 
-    fn touch(boards: &mut Boards, server: u32, ms: i64) {
-        boards.touch(ServerId(server), T.plus_ms(ms));
+    fn touch(boards: &mut Boards, server: u32, at: UnixMs) {
+        boards.touch(ServerId(server), at);
     }
 
     #[test]
     fn the_first_change_is_drawn_at_once_and_later_ones_wait_five_seconds() {
         let mut boards = quiet(&[board(1, None)]);
         assert_eq!((boards.due(T), boards.next(T)), (vec![], None), "nothing changed");
-        touch(&mut boards, 1, 0);
-        assert_eq!((boards.next(T), boards.due(T)), (Some(0), vec![BoardId(1)]));
-        for ms in [1, 1_000, 4_999] {
-            touch(&mut boards, 1, ms);
-            assert_eq!((boards.due(T.plus_ms(ms)), boards.next(T.plus_ms(ms))), (vec![], Some(5_000 - ms)));
+        touch(&mut boards, 1, T);
+        assert_eq!((boards.next(T), boards.due(T)), (Some(ms(0)), vec![BoardId(1)]));
+        for after in [1, 1_000, 4_999].map(ms) {
+            touch(&mut boards, 1, T.plus(after));
+            assert_eq!((boards.due(T.plus(after)), boards.next(T.plus(after))), (vec![], Some(PACE - after)));
         }
         assert_eq!(boards.due(T.plus_ms(5_000)), [BoardId(1)]);
         assert_eq!(boards.next(T.plus_ms(5_000)), None, "one planner holds all changes");
-        touch(&mut boards, 1, 10_001);
+        touch(&mut boards, 1, T.plus_ms(10_001));
         assert_eq!(boards.due(T.plus_ms(10_001)), [BoardId(1)]);
     }
 
     #[test]
     fn an_old_message_is_edited_once_a_minute() {
         let mut boards = quiet(&[board(1, None)]);
-        touch(&mut boards, 1, OLD);
-        assert_eq!(boards.due(T.plus_ms(OLD)), [BoardId(1)]);
-        touch(&mut boards, 1, OLD + 1);
-        assert_eq!(boards.next(T.plus_ms(OLD + 1)), Some(59_999));
+        touch(&mut boards, 1, T.plus(OLD));
+        assert_eq!(boards.due(T.plus(OLD)), [BoardId(1)]);
+        touch(&mut boards, 1, T.plus(OLD).plus_ms(1));
+        assert_eq!(boards.next(T.plus(OLD).plus_ms(1)), Some(ms(59_999)));
         // Somebody asks for it.
-        boards.want(GuildId(1), None, T.plus_ms(OLD + 2));
-        assert_eq!(boards.due(T.plus_ms(OLD + 2)), [BoardId(1)]);
+        boards.want(GuildId(1), None, T.plus(OLD).plus_ms(2));
+        assert_eq!(boards.due(T.plus(OLD).plus_ms(2)), [BoardId(1)]);
     }
 
     #[test]
     fn after_a_start_each_is_drawn_once_and_old_messages_stay_old() {
         let all = [board(1, None), board(2, None)];
-        let mut boards = Boards::restore(&all, &[(BoardId(1), T.plus_ms(-OLD - 1)), (BoardId(9), T)], T);
+        let mut boards = Boards::restore(&all, &[(BoardId(1), T.minus(OLD).plus_ms(-1)), (BoardId(9), T)], T);
         assert_eq!((boards.due(T), boards.next(T)), (vec![BoardId(1), BoardId(2)], None));
-        touch(&mut boards, 1, 1);
-        assert_eq!(boards.due(T.plus_ms(PACE)), [BoardId(2)]);
-        assert_eq!(boards.due(T.plus_ms(OLD_PACE)), [BoardId(1)]);
+        touch(&mut boards, 1, T.plus_ms(1));
+        assert_eq!(boards.due(T.plus(PACE)), [BoardId(2)]);
+        assert_eq!(boards.due(T.plus(OLD_PACE)), [BoardId(1)]);
     }
 
     #[test]
     fn only_boards_of_that_server_are_touched() {
         let mut boards = quiet(&[board(1, Some(1)), board(2, Some(2)), board(3, None)]);
-        touch(&mut boards, 2, 0);
+        touch(&mut boards, 2, T);
         assert_eq!(boards.due(T), [BoardId(2), BoardId(3)]);
         boards.want(GuildId(1), Some(BoardId(3)), T);
         assert_eq!(boards.due(T), [BoardId(3)]);
@@ -260,24 +262,24 @@ mod tests {
     #[test]
     fn removed_boards_are_never_drawn_and_failed_ones_again_later() {
         let mut boards = quiet(&[board(1, None), board(2, None)]);
-        touch(&mut boards, 1, 0);
+        touch(&mut boards, 1, T);
         boards.sync(&[board(2, None)], T);
         assert_eq!(boards.due(T), [BoardId(2)]);
         boards.again(&[BoardId(1), BoardId(2)], T);
         assert_eq!((boards.due(T), boards.next(T)), (vec![], Some(PACE)), "a broken disk is not hammered");
-        assert_eq!(boards.due(T.plus_ms(PACE)), [BoardId(2)]);
+        assert_eq!(boards.due(T.plus(PACE)), [BoardId(2)]);
         assert_eq!(boards.draw(BoardId(1), &HashMap::new(), &Labels::default(), T), None);
     }
 
     #[test]
     fn a_clock_that_was_set_back_stops_no_board() {
         let mut boards = quiet(&[board(1, None)]);
-        touch(&mut boards, 1, 0);
+        touch(&mut boards, 1, T);
         assert_eq!(boards.due(T), [BoardId(1)]);
-        touch(&mut boards, 1, -86_400_000);
-        assert!(boards.next(T.plus_ms(-86_400_000)).is_some_and(|ms| ms <= PACE), "{boards:?}");
-        touch(&mut boards, 1, -2 * 86_400_000);
-        assert!(boards.next(T.plus_ms(-2 * 86_400_000)).is_some_and(|ms| ms <= PACE), "{boards:?}");
+        touch(&mut boards, 1, T.plus_ms(-86_400_000));
+        assert!(boards.next(T.plus_ms(-86_400_000)).is_some_and(|wait| wait <= PACE), "{boards:?}");
+        touch(&mut boards, 1, T.plus_ms(-2 * 86_400_000));
+        assert!(boards.next(T.plus_ms(-2 * 86_400_000)).is_some_and(|wait| wait <= PACE), "{boards:?}");
     }
 
     #[test]

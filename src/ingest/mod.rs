@@ -271,7 +271,7 @@ impl Ingest {
             || arrivals.iter().filter_map(|held| held.arrival.weight.as_ref()).map(Weight::bytes).sum::<usize>() > MAX_HELD_WEIGHT
             || arrivals.iter().any(|digested| digested.arrival.done.is_some())
             || until.is_some_and(|until| until <= Instant::now())
-            || self.boards.next(batch.now) == Some(0)
+            || self.boards.next(batch.now) == Some(Duration::ZERO)
     }
 
     /// Commits what is held.
@@ -529,7 +529,7 @@ impl Ingest {
         let now = self.deps.clock.now();
         let routing = self.deps.store.routing_now();
         let before = std::mem::replace(&mut self.routing, Arc::clone(&routing));
-        self.rerouted.retain(|_, at| now.ms_since(*at) < planner::YOUNG_MS);
+        self.rerouted.retain(|_, at| now.since(*at) < planner::YOUNG);
         self.memos.only_of(|guild| routing.access.community_of(guild).is_some());
         let changed = routing.routes.iter().filter(|route| !before.routes.contains(route));
         self.rerouted.extend(changed.map(|route| (route.id, now)));
@@ -637,9 +637,8 @@ async fn until(at: Option<Instant>) {
 }
 
 /// Until a board is due; at least a moment, in case the clock stands still.
-async fn pause(ms: Option<i64>) {
-    let ms = ms.and_then(|ms| u64::try_from(ms).ok()).unwrap_or(0).max(1);
-    tokio::time::sleep(Duration::from_millis(ms)).await;
+async fn pause(wait: Option<Duration>) {
+    tokio::time::sleep(wait.unwrap_or_default().max(Duration::from_millis(1))).await;
 }
 
 /// An envelope made by ourselves.

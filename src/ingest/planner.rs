@@ -2,6 +2,7 @@
 
 use std::cell::{LazyCell, OnceCell};
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 use super::facts::{self, OwnedFacts};
 use super::log_pages::LogPages;
@@ -21,8 +22,8 @@ pub(super) struct Whose<'a> {
     pub(super) server: ServerId,
 }
 
-/// A call or panic is news for so long (ms).
-pub(super) const YOUNG_MS: i64 = 600_000;
+/// A call or panic is news for so long.
+pub(super) const YOUNG: Duration = Duration::from_secs(600);
 
 /// The posts whose subjects may still change: a card keeps the form it was created with, whatever became of its route.
 #[derive(Debug, Default)]
@@ -366,7 +367,7 @@ impl<'a> PostPlanner<'a> {
     /// panicking unit's department became known. It is news there; not if the route was created or changed since, or if it isn't
     /// known when the subject began.
     fn newly_admitted(&self, subject: Subject, target: &MatchedTarget) -> bool {
-        let Some(since) = subject.since().filter(|since| *since < self.at && self.at.ms_since(*since) <= YOUNG_MS) else { return false };
+        let Some(since) = subject.since().filter(|since| *since < self.at && self.at.since(*since) <= YOUNG) else { return false };
         let joined_late = match subject {
             Subject::Emergency(id, _) => self.world.emergencies.get(&id).is_some_and(|call| call.joined_late),
             Subject::Dispatch(id, _) => self.world.dispatches.get(&id).is_some_and(|call| call.joined_late),

@@ -155,7 +155,7 @@ impl Ingest {
         let mut world = Server::default();
         for envelope in samples::before(test.topic) {
             for event in decode(&envelope).unwrap_or_default() {
-                world.apply(&event, now.plus_ms(-samples::LEAD_MS));
+                world.apply(&event, now.minus(samples::LEAD));
             }
         }
         let raw = RawEvent { server: test.server, source: Source::Test, received_at: now, envelope: Arc::new(samples::event(test.topic)) };

@@ -1,12 +1,14 @@
 //! What a test alert pretends: invented people and places, as JSON in the CAD's own shapes, so that a test takes the decoder too.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::envelope;
 use crate::event::{Envelope, Topic};
 
-/// What came before the test's event came this long before it (ms).
-pub(super) const LEAD_MS: i64 = 300_000;
+/// What came before the test's event came this long before it.
+pub(super) const LEAD: Duration = Duration::from_secs(300);
 /// Numbers far from real ones.
 const CALL: i64 = 9_001;
 const UNIT: i64 = 900_001;

@@ -1,10 +1,12 @@
 //! Counts invalid requests: Discord bans an address for an hour after 10,000 (401, 403, or 429 that isn't shared) within ten minutes. We
 //! slow down at a tenth of it and stop at half. Pure.
 
-use crate::clock::UnixMs;
+use std::time::Duration;
 
-/// The span of one slot (ms).
-const SLOT_MS: i64 = 10_000;
+use crate::clock::{UnixMs, millis};
+
+/// The span of one slot.
+const SLOT: Duration = Duration::from_secs(10);
 /// Ten minutes.
 const SLOTS: usize = 60;
 /// From this number on, one request a second.
@@ -43,7 +45,7 @@ impl Default for InvalidRequests {
 impl InvalidRequests {
     /// Counts one more.
     pub(super) fn note(&mut self, now: UnixMs) {
-        let slot = now.0.div_euclid(SLOT_MS);
+        let slot = now.0.div_euclid(millis(SLOT));
         if slot > self.slot {
             let passed = usize::try_from(slot - self.slot).unwrap_or(SLOTS).min(SLOTS);
             for back in 0..passed {
@@ -80,7 +82,7 @@ impl InvalidRequests {
                     left < STOP_FROM
                 });
                 let slots = i64::try_from(SLOTS).unwrap_or(60);
-                let until = freed.map_or(now.plus_ms(SLOT_MS), |(slot, _)| UnixMs(slot.saturating_add(slots).saturating_mul(SLOT_MS)));
+                let until = freed.map_or(now.plus(SLOT), |(slot, _)| UnixMs(slot.saturating_add(slots).saturating_mul(millis(SLOT))));
                 SendPace::Stop { until: until.max(now.plus_ms(1)) }
             }
         }
@@ -89,7 +91,7 @@ impl InvalidRequests {
     /// Number and count of the slots that are not too old, oldest first.
     fn slots(&self, now: UnixMs) -> impl Iterator<Item = (i64, u32)> + '_ {
         let slots = i64::try_from(SLOTS).unwrap_or(60);
-        let oldest = now.0.div_euclid(SLOT_MS).saturating_sub(slots - 1);
+        let oldest = now.0.div_euclid(millis(SLOT)).saturating_sub(slots - 1);
         let held = self.slot.saturating_sub(slots - 1)..=self.slot;
         held.filter(move |slot| *slot >= oldest).filter_map(|slot| Some((slot, *self.counts.get(place(slot))?)))
     }

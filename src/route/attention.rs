@@ -23,8 +23,8 @@ pub use error::AttentionError;
 pub use quiet::Quiet;
 pub use zone::timezones;
 
-/// Pause after the ping of a tone, unless the route says otherwise (s): a tone board is pressed more than once.
-const TONE_COOLDOWN_S: u32 = 30;
+/// Pause after the ping of a tone, unless the route says otherwise: a tone board is pressed more than once.
+const TONE_COOLDOWN: Duration = Duration::from_secs(30);
 
 /// When a route's role is pinged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -127,8 +127,9 @@ pub fn attention(route: &Route, occasion: &Occasion<'_>, moment: &AttentionFacts
 
 /// Whether it is too soon after the last ping. Events from two sources may come out of order, so a ping "later than now" counts alike.
 fn cooling(route: &Route, topic: Topic, moment: &AttentionFacts<'_>) -> bool {
-    let seconds = route.spec.rule.cooldown_s.unwrap_or(if topic == Topic::Tone { TONE_COOLDOWN_S } else { 0 });
-    moment.last_ping.is_some_and(|last| moment.now.apart(last) < Duration::from_secs(seconds.into()))
+    let usual = if topic == Topic::Tone { TONE_COOLDOWN } else { Duration::ZERO };
+    let cooldown = route.spec.rule.cooldown_s.map_or(usual, |seconds| Duration::from_secs(seconds.into()));
+    moment.last_ping.is_some_and(|last| moment.now.apart(last) < cooldown)
 }
 
 fn calls(route: &Route, occasion: &Occasion<'_>, dispatcher_on_duty: bool) -> bool {

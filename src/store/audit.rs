@@ -1,13 +1,15 @@
 //! Who changed which setting, and who did what in the CAD through the bot. Entries are written and pruned, never changed.
 
+use std::time::Duration;
+
 use rusqlite::{Connection, Row, params};
 
 use super::{Store, StoreError, rows};
 use crate::clock::UnixMs;
 use crate::ids::{GuildId, UserId};
 
-/// How long entries are kept (ms).
-pub const KEEP_MS: i64 = 90 * 86_400_000;
+/// How long entries are kept.
+pub const KEEP: Duration = Duration::from_secs(90 * 86_400);
 /// Longest text of an entry, in characters; what is longer is cut.
 pub const MAX_TEXT: usize = 300;
 /// Entries on one page.
@@ -197,16 +199,15 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<Option<AuditEntry>> {
 
 /// Forgets what is too old: bounded, as all pruning is.
 pub(super) fn prune(connection: &Connection, now: UnixMs) -> rusqlite::Result<usize> {
-    connection.execute(
-        "DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at_ms < ?1 ORDER BY at_ms LIMIT 5000)",
-        [now.plus_ms(-KEEP_MS).0],
-    )
+    connection
+        .execute("DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at_ms < ?1 ORDER BY at_ms LIMIT 5000)", [now.minus(KEEP).0])
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::conformance::Folder;
     use super::*;
+    use crate::clock::millis;
 
     const GUILD: GuildId = GuildId(1);
     const DAY: i64 = 86_400_000;
@@ -258,7 +259,7 @@ mod tests {
         let store = Store::open(&folder.0.join("tenfour.db")).await.unwrap();
         store.audit(entry(0, 1, AuditKind::Cad, "old")).await.unwrap();
         store.audit(AuditEntry { detail: "ä".repeat(5_000), ..entry(1, 1, AuditKind::Cad, "young") }).await.unwrap();
-        let now = UnixMs(KEEP_MS);
+        let now = UnixMs(0).plus(KEEP);
         assert_eq!(store.prune(UnixMs(0), UnixMs(0), now).await.unwrap(), 0, "ninety days are kept whole");
         assert_eq!(store.prune(UnixMs(0), UnixMs(0), now.plus_ms(1)).await.unwrap(), 1);
         let left = store.audited(GUILD, AuditFilter::default(), 0).await.unwrap().entries;
@@ -279,7 +280,7 @@ mod tests {
         assert_eq!(store.held_import(first).await.unwrap(), None, "a newer one took its place");
         let held = store.held_import(second).await.unwrap().unwrap();
         assert_eq!((held.user, held.body.as_str(), held.shown.as_str(), held.since), (UserId(5), "two", "+", UnixMs(20)));
-        let end = 20 + super::super::settings::IMPORT_WAITS_MS;
+        let end = 20 + millis(super::super::settings::IMPORT_WAITS);
         assert!(!held.is_over(UnixMs(end - 1)) && held.is_over(UnixMs(end)));
         assert!(store.drop_import(other).await.unwrap());
         assert!(!store.drop_import(other).await.unwrap());

@@ -1,6 +1,7 @@
 //! The duty log and the facts of calls: rows written in the same transaction as their events, and the questions that reports ask.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use rusqlite::{Connection, Row};
 
@@ -16,8 +17,8 @@ pub const MAX_SESSIONS: usize = 20_000;
 pub const MAX_CALLS: usize = 100_000;
 /// Most members or departments of one answer.
 pub const MAX_NAMES: u32 = 1_000;
-/// How long it is kept (ms), also when the database is nearly full: these rows are few and small.
-const KEEP_MS: i64 = 90 * 86_400_000;
+/// How long it is kept, also when the database is nearly full: these rows are few and small.
+const KEEP: Duration = Duration::from_secs(90 * 86_400);
 /// Longest text kept of the CAD's (characters).
 const MAX_TEXT_CHARS: usize = 100;
 
@@ -104,11 +105,11 @@ impl DutySession {
         }
     }
 
-    /// How much of it lies in a span (ms); one that lasts counts until the span's end.
+    /// How much of it lies in a span; one that lasts counts until the span's end.
     #[must_use]
-    pub fn within(&self, span: Span) -> i64 {
+    pub fn within(&self, span: Span) -> Duration {
         let end = self.ended.unwrap_or(span.to).min(span.to);
-        end.ms_since(self.began.max(span.from)).max(0)
+        end.since(self.began.max(span.from))
     }
 }
 
@@ -206,7 +207,7 @@ pub(super) fn put_calls(connection: &Connection, community: &CommunityId, change
 
 /// Forgets what is old. Bounded as [`Store::prune`] is.
 pub(super) fn prune(connection: &Connection, now: UnixMs) -> rusqlite::Result<usize> {
-    let before = now.plus_ms(-KEEP_MS);
+    let before = now.minus(KEEP);
     let sessions = connection
         .execute("DELETE FROM duty WHERE id IN (SELECT id FROM duty WHERE ended_ms < ?1 ORDER BY ended_ms LIMIT 5000)", [before.0])?;
     let calls = connection.execute(

@@ -1,6 +1,7 @@
 //! The journal: every event as it came, stored with all that follows from it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Statement};
 
@@ -16,8 +17,8 @@ const MANY_OLDER: u32 = 2_048;
 /// Most events that are looked through at a start: as many as are remembered to recognize copies.
 const MAX_EVENTS: i64 = 20_000;
 
-/// A clock that is set right goes back by less than this (ms), as a rule.
-const FUTURE_MS: i64 = 86_400_000;
+/// A clock that is set right goes back by less than this, as a rule.
+const FUTURE: Duration = Duration::from_secs(86_400);
 
 /// Inserts a row, and as many more as there are values behind it.
 macro_rules! insert {
@@ -131,6 +132,6 @@ fn bind(insert: &mut Statement<'_>, community: &CommunityId, rows: &[JournalRow]
 pub(super) fn prune(connection: &Connection, before: UnixMs, now: UnixMs, most: u32) -> rusqlite::Result<usize> {
     connection.execute(
         "DELETE FROM journal WHERE received_ms NOT BETWEEN ?1 AND ?2 AND seq IN (SELECT seq FROM journal ORDER BY seq LIMIT ?3)",
-        (before.0, now.plus_ms(FUTURE_MS).0, most),
+        (before.0, now.plus(FUTURE).0, most),
     )
 }

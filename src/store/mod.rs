@@ -48,7 +48,7 @@ pub use open::DatabaseStatus as Inspected;
 pub use post_requests::{AbandonedPost, CardMemo, PostCounts};
 pub use routing::{Guild, Routing};
 pub use start::StoreOptions;
-pub use undo::{UNDO_WAITS_MS, Undone};
+pub use undo::{UNDO_WAITS, Undone};
 
 #[cfg(test)]
 pub(crate) mod conformance;

@@ -17,15 +17,15 @@ use crate::outbox::queue::{BoardRemoval, MAX_BODIES, Mark, ParkedChannel, Post};
 use crate::outbox::{Claim, ClaimOutcome, ClaimRequest, DesiredPost, PostId, Queue, SettleOutcome, Settlement, SubjectKey};
 use crate::route::Board;
 
-/// How often what is idle leaves memory (ms).
-const EVICT_EVERY: i64 = 30_000;
+/// How often what is idle leaves memory.
+const EVICT_EVERY: Duration = Duration::from_secs(30);
 
 /// The queue, as its rows are.
 #[derive(Debug)]
 pub(super) struct Posts {
     pub(super) queue: Queue,
     evicted_at: UnixMs,
-    evict_every: i64,
+    evict_every: Duration,
     /// See [`Queue::shed_bodies`].
     max_bodies: usize,
 }
@@ -168,7 +168,7 @@ impl Posts {
 
     /// At the beginning of a job only: what changed before must be stored.
     fn evict(&mut self, now: UnixMs) {
-        if now.ms_since(self.evicted_at).abs() >= self.evict_every {
+        if now.apart(self.evicted_at) >= self.evict_every {
             self.evicted_at = now;
             self.queue.evict(now);
         }
@@ -235,7 +235,7 @@ impl Posts {
     /// From now on everything stays in memory, and so does every text.
     #[cfg(test)]
     pub(super) fn keep_all(&mut self, connection: &Connection) {
-        self.evict_every = i64::MAX;
+        self.evict_every = Duration::MAX;
         self.max_bodies = usize::MAX;
         let all: Vec<PostId> = self.queue.posts().filter(|post| !post.message.is_here()).map(|post| post.id).collect();
         self.bring_back(connection, all).unwrap();

@@ -316,7 +316,7 @@ impl<'s> Scenario<'s> {
 
     fn play_all(&mut self, steps: &[Step], told: bool) -> Result<(), String> {
         for (nth, step) in steps.iter().enumerate() {
-            let at = self.now.ms_since(START);
+            let at = self.now.0 - START.0;
             if told {
                 println!("{nth} at {at}: {step:?}");
             }

@@ -4,6 +4,7 @@
 //! A setting that is added to routes, boards or guilds is added here too (and to the file's form in `commands`), or exports lose it.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -16,8 +17,8 @@ use crate::route::{Board, BoardKind, Escalation, EscalationStep, Quiet, Route, R
 
 use super::posts::Posts;
 
-/// How long an import waits for its button (ms).
-pub const IMPORT_WAITS_MS: i64 = 15 * 60_000;
+/// How long an import waits for its button.
+pub const IMPORT_WAITS: Duration = Duration::from_secs(900);
 pub use super::routing::MOST_ROUTES;
 /// Most boards of one guild.
 pub const MAX_BOARDS: usize = boards::MAX_BOARDS;
@@ -138,7 +139,7 @@ impl HeldImport {
     /// Whether it has waited too long.
     #[must_use]
     pub fn is_over(&self, now: UnixMs) -> bool {
-        now.ms_since(self.since) >= IMPORT_WAITS_MS
+        now.since(self.since) >= IMPORT_WAITS
     }
 }
 
@@ -249,7 +250,7 @@ impl Store {
 
 /// Forgets imports that nobody confirmed.
 pub(super) fn prune(connection: &Connection, now: UnixMs) -> rusqlite::Result<usize> {
-    connection.execute("DELETE FROM pending_import WHERE created_ms < ?1", [now.plus_ms(-IMPORT_WAITS_MS).0])
+    connection.execute("DELETE FROM pending_import WHERE created_ms < ?1", [now.minus(IMPORT_WAITS).0])
 }
 
 fn forget(connection: &Connection, id: i64) -> rusqlite::Result<bool> {

@@ -1,5 +1,7 @@
 //! Puts routes back as they were before a command changed them: exactly, once, within a day, and only if nobody changed them since.
 
+use std::time::Duration;
+
 use rusqlite::{Connection, OptionalExtension};
 use serde::{Deserialize, Serialize};
 
@@ -9,8 +11,8 @@ use crate::ids::{ChannelId, GuildId, RoleId, RouteId, ServerId};
 use crate::render::Style;
 use crate::route::{Route, RouteSpec, Rule};
 
-/// How long a change can be put back (ms).
-pub const UNDO_WAITS_MS: i64 = 86_400_000;
+/// How long a change can be put back.
+pub const UNDO_WAITS: Duration = Duration::from_secs(86_400);
 /// Most changes of one guild that can be put back; the oldest goes.
 const MAX_UNDOS_PER_GUILD: u32 = 50;
 
@@ -89,7 +91,7 @@ impl Store {
             let body: Option<String> = connection
                 .query_row(
                     "SELECT body FROM undo WHERE id = ?1 AND guild = ?2 AND created_ms > ?3",
-                    (id, rows::flake(guild.0), now.plus_ms(-UNDO_WAITS_MS).0),
+                    (id, rows::flake(guild.0), now.minus(UNDO_WAITS).0),
                     |row| row.get(0),
                 )
                 .optional()?;
@@ -126,7 +128,7 @@ fn restored(is: Route, was: Kept) -> Route {
 
 /// Forgets what is too old.
 pub(super) fn prune(connection: &Connection, now: UnixMs) -> rusqlite::Result<usize> {
-    connection.execute("DELETE FROM undo WHERE created_ms <= ?1", [now.plus_ms(-UNDO_WAITS_MS).0])
+    connection.execute("DELETE FROM undo WHERE created_ms <= ?1", [now.minus(UNDO_WAITS).0])
 }
 
 #[cfg(test)]
@@ -206,13 +208,13 @@ mod tests {
     async fn it_can_be_put_back_for_a_day_and_few_are_kept() {
         let folder = Folder::new();
         let (store, _, id) = changed(&folder).await;
-        assert_eq!(store.undo(GUILD, id, entry(), UnixMs(2 + UNDO_WAITS_MS)).await.unwrap(), Undone::Gone);
-        let last = UnixMs(1 + UNDO_WAITS_MS);
+        assert_eq!(store.undo(GUILD, id, entry(), UnixMs(2).plus(UNDO_WAITS)).await.unwrap(), Undone::Gone);
+        let last = UnixMs(1).plus(UNDO_WAITS);
         for _ in 0..=MAX_UNDOS_PER_GUILD {
             store.keep_undo(GUILD, &[], UnixMs(2)).await.unwrap();
         }
         assert_eq!(store.undo(GUILD, id, entry(), last).await.unwrap(), Undone::Gone, "the oldest goes");
-        let pruned = store.prune(UnixMs(0), UnixMs(0), UnixMs(2 + UNDO_WAITS_MS)).await.unwrap();
+        let pruned = store.prune(UnixMs(0), UnixMs(0), UnixMs(2).plus(UNDO_WAITS)).await.unwrap();
         assert_eq!(pruned, usize::try_from(MAX_UNDOS_PER_GUILD).unwrap());
     }
 }

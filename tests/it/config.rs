@@ -1,6 +1,7 @@
 //! Settings: all problems together, secrets never shown, and `.env.example` in step with the code.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use secrecy::ExposeSecret;
 use tenfour::config::{Config, Listen, Negotiate, Reconcile, RequiredSettings, VARIABLES};
@@ -30,8 +31,11 @@ fn defaults_are_the_promised_ones() {
     assert_eq!(config.sonoran.hub_url, "https://api.sonorancad.com/apiWsHub");
     assert!(config.sonoran.hub);
     assert_eq!(config.sonoran.negotiate, Negotiate::Auto);
-    assert_eq!(config.sonoran.reconcile, Reconcile::Every(60));
-    assert_eq!((config.sonoran.calls_per_minute, config.sonoran.units_per_minute, config.sonoran.silence_minutes), (2, 1, 10));
+    assert_eq!(config.sonoran.reconcile, Reconcile::Every(Duration::from_secs(60)));
+    assert_eq!(
+        (config.sonoran.calls_per_minute, config.sonoran.units_per_minute, config.sonoran.silence),
+        (2, 1, Some(Duration::from_secs(600)))
+    );
     assert_eq!(config.sonoran.action_share, 70);
     assert_eq!(config.listen, [Listen { addr: "0.0.0.0:3232".parse().unwrap(), server: None }]);
     assert_eq!(config.ops, Some("127.0.0.1:9464".parse().unwrap()));
@@ -71,7 +75,7 @@ fn every_setting_takes_a_value() {
     assert_eq!(config.token().unwrap().expose_secret(), "abc.def");
     assert_eq!(config.discord.api_url, "http://127.0.0.1:9000");
     assert_eq!(config.discord.guild, Some(GuildId(1_234_567_890_123_456_789)));
-    assert_eq!(config.discord.edit_window, std::time::Duration::ZERO);
+    assert_eq!(config.discord.edit_window, Duration::ZERO);
     let proxies = [("127.0.0.1", 32_u8), ("10.0.0.0", 8), ("2001:db8::", 32)];
     let proxies = proxies.map(|(ip, bits)| (ip.parse::<std::net::IpAddr>().unwrap(), bits));
     assert_eq!(config.trusted_proxies, proxies);
@@ -82,7 +86,7 @@ fn every_setting_takes_a_value() {
     assert_eq!(config.sonoran.negotiate, Negotiate::Never);
     assert_eq!(config.sonoran.hub_redirects, ["hub.example", "*.service.signalr.net"]);
     assert_eq!(config.sonoran.reconcile, Reconcile::Off);
-    assert_eq!((config.sonoran.calls_per_minute, config.sonoran.units_per_minute, config.sonoran.silence_minutes), (5, 3, 0));
+    assert_eq!((config.sonoran.calls_per_minute, config.sonoran.units_per_minute, config.sonoran.silence), (5, 3, None));
     assert_eq!(config.sonoran.action_share, 100);
     assert_eq!(config.listen.len(), 2);
     assert_eq!(config.listen[1], Listen { addr: "[::1]:3233".parse().unwrap(), server: Some(ServerId(2)) });
@@ -101,7 +105,11 @@ fn the_hub_address_may_be_a_web_socket_one() {
 
 #[test]
 fn reading_the_cad_is_off_on_request_or_by_the_clock() {
-    for (value, expected) in [("0", Reconcile::WhenAsked), ("10", Reconcile::Every(10)), ("86400", Reconcile::Every(86_400))] {
+    for (value, expected) in [
+        ("0", Reconcile::WhenAsked),
+        ("10", Reconcile::Every(Duration::from_secs(10))),
+        ("86400", Reconcile::Every(Duration::from_secs(86_400))),
+    ] {
         assert_eq!(read(&[("SONORAN_RECONCILE_SECONDS", value)]).unwrap().sonoran.reconcile, expected);
     }
 }

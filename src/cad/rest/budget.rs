@@ -375,7 +375,7 @@ impl Budgets {
                 }
                 _ => return Ok(()),
             };
-            Err(RestError::Suspended { operation: endpoint.documented().0, wait, until: self.clock.now().plus_ms(ms(wait)) })
+            Err(RestError::Suspended { operation: endpoint.documented().0, wait, until: self.clock.now().plus(wait) })
         })
     }
 
@@ -398,7 +398,7 @@ impl Budgets {
             malformed.suspended = true;
             malformed.until = Some(now + SUSPENDED);
             line.call_all();
-            let until = self.clock.now().plus_ms(ms(SUSPENDED));
+            let until = self.clock.now().plus(SUSPENDED);
             Some(OperationNews::Suspended { operation: endpoint.documented().0, until, again })
         });
         self.report(news);
@@ -444,10 +444,6 @@ impl Budgets {
         };
         self.lock().iter_mut().filter(|(endpoint, _)| !endpoint.is_read()).map(left).collect()
     }
-}
-
-fn ms(wait: Duration) -> i64 {
-    i64::try_from(wait.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// A place in a queue; given up when dropped.

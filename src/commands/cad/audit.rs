@@ -1,5 +1,7 @@
 //! `/cad audit`: who changed which setting, who did what in the CAD.
 
+use std::time::Duration;
+
 use serenity::all::{self as serenity, ButtonStyle, CreateActionRow, CreateButton};
 
 use crate::clock::UnixMs;
@@ -12,13 +14,13 @@ use crate::commands::wording::counted;
 use crate::commands::{csv, reply};
 use crate::ids::{GuildId, UserId};
 use crate::render::text;
-use crate::store::audit::{AuditEntry, AuditFilter, AuditKind, KEEP_MS, MAX_ENTRIES, PAGE};
+use crate::store::audit::{AuditEntry, AuditFilter, AuditKind, KEEP, MAX_ENTRIES, PAGE};
 
 /// Longest line of a page (UTF-16 units): fifteen of them fit a description.
 const LINE: usize = 265;
 /// Largest file that is attached (bytes): Discord takes 10 MiB.
 const MAX_FILE_BYTES: usize = 8 * 1024 * 1024;
-const DAY_MS: i64 = 86_400_000;
+const DAY: Duration = Duration::from_secs(86_400);
 /// As long as entries are kept.
 const ALL_DAYS: u32 = 90;
 
@@ -65,8 +67,8 @@ pub(super) fn day(at: UnixMs) -> String {
 }
 
 fn filter(query: &AuditQuery, now: UnixMs) -> AuditFilter {
-    let longest = KEEP_MS.min(i64::from(query.days).saturating_mul(DAY_MS));
-    AuditFilter { user: query.user, kind: query.kind, since: now.plus_ms(-longest), upto: Some(query.upto).filter(|upto| *upto > 0) }
+    let longest = KEEP.min(DAY.saturating_mul(query.days));
+    AuditFilter { user: query.user, kind: query.kind, since: now.minus(longest), upto: Some(query.upto).filter(|upto| *upto > 0) }
 }
 
 /// One page, with buttons to its neighbours.

@@ -1,9 +1,11 @@
 //! `/cad stats`.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use tenfour_chart::{self as chart, Chart, Columns, Heading, Measure, Series};
 
+use crate::clock::millis;
 use crate::commands::context::{Context, guild_of};
 use crate::commands::duty::report::{ReportScope, drawn, safe};
 use crate::commands::errors::Error;
@@ -66,8 +68,8 @@ type Priority = (u8, i64, String);
 #[derive(Debug, Default)]
 struct Of {
     calls: usize,
-    /// How long each waited for its first unit (ms), in order.
-    waits: Vec<i64>,
+    /// How long each waited for its first unit, in order.
+    waits: Vec<Duration>,
     /// Over without a unit.
     unserved: usize,
 }
@@ -99,9 +101,9 @@ impl Counts {
             }
             let of = counts.by_priority.entry(priority(fact.priority.as_deref())).or_default();
             of.calls += 1;
-            match fact.first_unit.map(|at| at.ms_since(fact.opened)) {
+            match fact.first_unit.map(|at| at.since(fact.opened)) {
                 // Created with its units: nobody waited. Calls of one moment are a millisecond apart.
-                Some(..=1) => {}
+                Some(wait) if wait <= Duration::from_millis(1) => {}
                 Some(wait) => of.waits.push(wait),
                 None => of.unserved += usize::from(fact.closed.is_some()),
             }
@@ -167,19 +169,21 @@ impl Counts {
         })
     }
 
-    fn measured(&self) -> impl Iterator<Item = (String, &[i64])> {
+    fn measured(&self) -> impl Iterator<Item = (String, &[Duration])> {
         let with = self.by_priority.iter().filter(|(_, of)| !of.waits.is_empty());
         with.take(PRIORITIES).map(|(priority, of)| (label(priority), of.waits.as_slice()))
     }
 
     /// `None` if no call waited.
     fn by_priority(&self, subtitle: String) -> Option<Chart> {
-        let (categories, waits): (Vec<String>, Vec<&[i64]>) = self.measured().unzip();
+        let (categories, waits): (Vec<String>, Vec<&[Duration]>) = self.measured().unzip();
         if categories.is_empty() {
             return None;
         }
-        let series =
-            |name: &str, percent| Series { name: name.to_owned(), values: waits.iter().map(|waits| percentile(waits, percent)).collect() };
+        let series = |name: &str, percent| Series {
+            name: name.to_owned(),
+            values: waits.iter().map(|waits| percentile(waits, percent).map(millis)).collect(),
+        };
         Some(Chart::Columns(Columns {
             heading: Heading { title: "Time to the first unit by priority".to_owned(), subtitle },
             categories,
@@ -189,8 +193,8 @@ impl Counts {
     }
 
     fn waits(&self) -> Vec<String> {
-        let line = |(label, waits): (String, &[i64])| {
-            let (median, most) = (percentile(waits, 50).unwrap_or(0), percentile(waits, 90).unwrap_or(0));
+        let line = |(label, waits): (String, &[Duration])| {
+            let (median, most) = (percentile(waits, 50).unwrap_or_default(), percentile(waits, 90).unwrap_or_default());
             let calls = counted(waits.len(), "call", "calls");
             format!("**{}**: half within {}, nine in ten within {} ({calls})", safe(&label), chart::duration(median), chart::duration(most))
         };
@@ -218,7 +222,7 @@ fn label((kind, level, word): &Priority) -> String {
 }
 
 /// The nearest rank: this percentage of the sorted values is not above it.
-fn percentile(sorted: &[i64], percent: usize) -> Option<i64> {
+fn percentile(sorted: &[Duration], percent: usize) -> Option<Duration> {
     let rank = (sorted.len() * percent).div_ceil(100).max(1);
     sorted.get(rank - 1).copied()
 }
@@ -226,7 +230,7 @@ fn percentile(sorted: &[i64], percent: usize) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::UnixMs;
+    use crate::clock::{UnixMs, ms};
 
     fn fact(priority: Option<&str>, opened: i64, first_unit: Option<i64>, closed: Option<i64>) -> Fact {
         Fact {
@@ -245,10 +249,10 @@ mod tests {
 
     #[test]
     fn percentiles_by_nearest_rank() {
-        let ten: Vec<i64> = (1..=10).collect();
-        assert_eq!((percentile(&ten, 50), percentile(&ten, 90)), (Some(5), Some(9)));
-        assert_eq!((percentile(&[7], 50), percentile(&[7], 90), percentile(&[], 50)), (Some(7), Some(7), None));
-        assert_eq!(percentile(&[1, 2, 3], 50), Some(2));
+        let ten: Vec<Duration> = (1..=10).map(ms).collect();
+        assert_eq!((percentile(&ten, 50), percentile(&ten, 90)), (Some(ms(5)), Some(ms(9))));
+        assert_eq!((percentile(&[ms(7)], 50), percentile(&[ms(7)], 90), percentile(&[], 50)), (Some(ms(7)), Some(ms(7)), None));
+        assert_eq!(percentile(&[1, 2, 3].map(ms), 50), Some(ms(2)));
     }
 
     #[test]

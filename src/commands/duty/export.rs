@@ -57,7 +57,7 @@ fn table(sessions: &[DutySession], now: UnixMs, zone: &Zone) -> String {
     let mut out = format!("{COLUMNS}\r\n");
     for session in sessions.iter().rev() {
         let time = |at: UnixMs| zone.say(at, "%Y-%m-%dT%H:%M:%S%:z");
-        let long = session.within(Span { from: session.began, to: now }) / 1_000;
+        let long = session.within(Span { from: session.began, to: now }).as_secs();
         let yes = |is: bool| if is { "yes" } else { "no" };
         out.push_str(&csv::row([
             &name(session),

@@ -3,6 +3,7 @@
 use tenfour_chart::{self as chart, Bars, Chart, Heading, Measure, Row};
 
 use super::report::{ReportScope, Tally, by_department, by_member, cut_short, drawn, nothing, safe};
+use crate::clock::millis;
 use crate::commands::context::{Context, guild_of};
 use crate::commands::errors::Error;
 use crate::commands::options::{By, ByChoice};
@@ -43,7 +44,7 @@ pub(super) async fn leaderboard(
         By::Department => (by_department(&sessions, scope.span), "Hours on duty by department"),
     };
     let heading = Heading { title: what.to_owned(), subtitle: scope.subtitle() };
-    let rows = tallies.iter().map(|tally| Row { label: tally.name.clone(), note: tally.note.clone(), value: tally.ms }).collect();
+    let rows = tallies.iter().map(|tally| Row { label: tally.name.clone(), note: tally.note.clone(), value: millis(tally.time) }).collect();
     let says = format!("Bar chart: {what}, {}. {}", scope.subtitle(), plainly(&tallies));
     let file = drawn(context, Chart::Bars(Bars { heading, rows, measure: Measure::Duration }), FILE, &says).await?;
     let mut lines = lines(&tallies);
@@ -56,7 +57,7 @@ fn lines(tallies: &[Tally]) -> Vec<String> {
     let line = |(nth, tally): (usize, &Tally)| {
         let note = if tally.note.is_empty() { String::new() } else { format!(" · {}", safe(&tally.note)) };
         let sessions = counted(tally.sessions, "session", "sessions");
-        format!("{}. **{}**{note} · {} in {sessions}", nth + 1, safe(&tally.name), chart::duration(tally.ms))
+        format!("{}. **{}**{note} · {} in {sessions}", nth + 1, safe(&tally.name), chart::duration(tally.time))
     };
     let mut lines: Vec<String> = tallies.iter().take(MAX_LINES).enumerate().map(line).collect();
     if let Some(more) = tallies.len().checked_sub(MAX_LINES).filter(|more| *more > 0) {
@@ -67,6 +68,6 @@ fn lines(tallies: &[Tally]) -> Vec<String> {
 
 /// For people who can't see the picture.
 fn plainly(tallies: &[Tally]) -> String {
-    let said: Vec<String> = tallies.iter().take(MAX_LINES).map(|tally| format!("{} {}", tally.name, chart::duration(tally.ms))).collect();
+    let said: Vec<String> = tallies.iter().take(MAX_LINES).map(|tally| format!("{} {}", tally.name, chart::duration(tally.time))).collect();
     format!("{}.", said.join(", "))
 }

@@ -59,7 +59,7 @@ pub(super) async fn log(
 }
 
 fn lines(found: &[&DutySession], scope: &ReportScope) -> Vec<String> {
-    let total = Hours::of(found.iter().copied(), scope.span).ms();
+    let total = Hours::of(found.iter().copied(), scope.span).total();
     let count = counted(found.len(), "session", "sessions");
     let mut lines = vec![format!("**{count}, {}** {}.", chart::duration(total), scope.words()), String::new()];
     lines.extend(found.iter().take(MAX_SESSIONS_LISTED).map(|session| line(session, scope.span)));

@@ -1,6 +1,7 @@
 //! Shared by `/duty` and `/cad stats`: spans, time zones, which sessions belong to whom, and sums of hours.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -19,7 +20,7 @@ use crate::store::duty::{DutyMember, DutySession, MAX_SESSIONS, Span, Which};
 
 /// Days covered by default.
 const DAYS: u32 = 7;
-const DAY_MS: i64 = 86_400_000;
+const DAY: Duration = Duration::from_secs(86_400);
 /// Longest name in an answer (UTF-16 units).
 const NAME: usize = 60;
 
@@ -47,7 +48,7 @@ impl ReportScope {
             return Err(Error::Refused(not_configured(unknown)));
         }
         let (to, days) = (context.clock.now(), days.unwrap_or(DAYS).clamp(1, 90));
-        let span = Span { from: to.plus_ms(-DAY_MS * i64::from(days)), to };
+        let span = Span { from: to.minus(DAY * days), to };
         Ok(Self { span, days, server, zone: Zone::of(context, guild).await, community: community.id.clone() })
     }
 
@@ -124,7 +125,7 @@ pub(in crate::commands) struct Tally {
     pub(in crate::commands) name: String,
     /// Callsign and department of the latest session, or a department's number of members; may be empty.
     pub(in crate::commands) note: String,
-    pub(in crate::commands) ms: i64,
+    pub(in crate::commands) time: Duration,
     pub(in crate::commands) sessions: usize,
 }
 
@@ -149,23 +150,23 @@ impl Hours {
 
     fn add(&mut self, session: &DutySession, span: Span) {
         let from = session.began.max(span.from);
-        self.0.entry(whose(session)).or_default().push((from, from.plus_ms(session.within(span))));
+        self.0.entry(whose(session)).or_default().push((from, from.plus(session.within(span))));
     }
 
-    pub(super) fn ms(self) -> i64 {
+    pub(super) fn total(self) -> Duration {
         self.0.into_values().map(covered).sum()
     }
 }
 
-/// The time covered by these pieces (ms), however they overlap.
-fn covered(mut pieces: Vec<(UnixMs, UnixMs)>) -> i64 {
+/// The time covered by these pieces, however they overlap.
+fn covered(mut pieces: Vec<(UnixMs, UnixMs)>) -> Duration {
     pieces.sort_unstable();
-    let (mut ms, mut until) = (0, UnixMs(i64::MIN));
+    let (mut total, mut until) = (Duration::ZERO, UnixMs(i64::MIN));
     for (from, to) in pieces {
-        ms += to.ms_since(from.max(until)).max(0);
+        total += to.since(from.max(until));
         until = until.max(to);
     }
-    ms
+    total
 }
 
 /// Hours by member, most first. Names are those of the latest session.
@@ -173,12 +174,12 @@ pub(in crate::commands) fn by_member(sessions: &[DutySession], span: Span) -> Ve
     let mut tallies: HashMap<Whose, (Tally, Hours)> = HashMap::new();
     for session in sessions {
         // The newest come first.
-        let empty = || (Tally { name: name(session), note: note(session), ms: 0, sessions: 0 }, Hours::default());
+        let empty = || (Tally { name: name(session), note: note(session), time: Duration::ZERO, sessions: 0 }, Hours::default());
         let (tally, hours) = tallies.entry(whose(session)).or_insert_with(empty);
         hours.add(session, span);
         tally.sessions += 1;
     }
-    sorted(tallies.into_values().map(|(tally, hours)| Tally { ms: hours.ms(), ..tally }).collect())
+    sorted(tallies.into_values().map(|(tally, hours)| Tally { time: hours.total(), ..tally }).collect())
 }
 
 /// Hours by department, most first: those of each member there, added up.
@@ -187,17 +188,17 @@ pub(in crate::commands) fn by_department(sessions: &[DutySession], span: Span) -
     for session in sessions {
         let (tally, hours) = tallies.entry(session.department.to_lowercase()).or_insert_with(|| {
             let name = if session.department.is_empty() { "No department".to_owned() } else { session.department.clone() };
-            (Tally { name, note: String::new(), ms: 0, sessions: 0 }, Hours::default())
+            (Tally { name, note: String::new(), time: Duration::ZERO, sessions: 0 }, Hours::default())
         });
         hours.add(session, span);
         tally.sessions += 1;
     }
-    let whole = |(tally, hours): (Tally, Hours)| Tally { note: counted(hours.0.len(), "member", "members"), ms: hours.ms(), ..tally };
+    let whole = |(tally, hours): (Tally, Hours)| Tally { note: counted(hours.0.len(), "member", "members"), time: hours.total(), ..tally };
     sorted(tallies.into_values().map(whole).collect())
 }
 
 fn sorted(mut tallies: Vec<Tally>) -> Vec<Tally> {
-    tallies.sort_by(|one, other| other.ms.cmp(&one.ms).then_with(|| one.name.cmp(&other.name)).then_with(|| one.note.cmp(&other.note)));
+    tallies.sort_by(|one, other| other.time.cmp(&one.time).then_with(|| one.name.cmp(&other.name)).then_with(|| one.note.cmp(&other.note)));
     tallies
 }
 
@@ -250,6 +251,7 @@ pub(in crate::commands) async fn drawn(context: &CommandContext, chart: Chart, n
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::clock::ms;
 
     pub(in crate::commands) fn session(
         account: &str,
@@ -285,7 +287,7 @@ pub(super) mod tests {
             session("", "Bob", "C-4", "", 5_000, Some(5_500)),
             session("", "", "", "", 9_000, Some(9_100)),
         ];
-        let tally = |name: &str, note: &str, ms, sessions| Tally { name: name.into(), note: note.into(), ms, sessions };
+        let tally = |name: &str, note: &str, time, sessions| Tally { name: name.into(), note: note.into(), time: ms(time), sessions };
         assert_eq!(
             by_member(&sessions, SPAN),
             [
@@ -303,7 +305,7 @@ pub(super) mod tests {
 
     #[test]
     fn time_is_covered_once() {
-        let of = |pieces: &[(i64, i64)]| covered(pieces.iter().map(|(from, to)| (UnixMs(*from), UnixMs(*to))).collect());
+        let of = |pieces: &[(i64, i64)]| covered(pieces.iter().map(|(from, to)| (UnixMs(*from), UnixMs(*to))).collect()).as_millis();
         assert_eq!(of(&[]), 0);
         // Separate, touching, overlapping, nested, the same twice, in any order, empty.
         assert_eq!(of(&[(0, 10), (20, 30)]), 20);
@@ -326,17 +328,18 @@ pub(super) mod tests {
             // Another member's hours are separate.
             session("u2", "Bob", "B-1", "Police", 2_000, Some(6_000)),
         ];
-        let hours = |tallies: Vec<Tally>| tallies.into_iter().map(|tally| (tally.name, tally.ms, tally.sessions)).collect::<Vec<_>>();
+        let hours =
+            |tallies: Vec<Tally>| tallies.into_iter().map(|tally| (tally.name, tally.time.as_millis(), tally.sessions)).collect::<Vec<_>>();
         assert_eq!(hours(by_member(&sessions, SPAN)), [("Ann".to_owned(), 6_000, 4), ("Bob".to_owned(), 4_000, 1)]);
         assert_eq!(hours(by_department(&sessions, SPAN)), [("Police".to_owned(), 9_000, 4), ("Fire".to_owned(), 3_000, 1)]);
-        assert_eq!(Hours::of(&sessions, SPAN).ms(), 10_000);
+        assert_eq!(Hours::of(&sessions, SPAN).total(), ms(10_000));
     }
 
     #[test]
     fn units_of_which_only_the_number_is_known_are_not_one() {
         let known = session("", "", "", "", 2_000, Some(3_000));
         let sessions = [known.clone(), DutySession { ident: Ident(8), ..known.clone() }, DutySession { server: ServerId(2), ..known }];
-        assert_eq!(by_member(&sessions, SPAN).iter().map(|tally| tally.ms).collect::<Vec<_>>(), [1_000; 3]);
+        assert_eq!(by_member(&sessions, SPAN).iter().map(|tally| tally.time.as_millis()).collect::<Vec<_>>(), [1_000; 3]);
         assert_eq!(by_department(&sessions, SPAN)[0].note, "3 members");
     }
 

@@ -129,7 +129,7 @@ impl Starts {
                 },
                 Attempt::Later(reason, asked) => {
                     ask.unanswered(&reason);
-                    sleep(asked.map_or(pause, Duration::from_secs).max(Duration::from_secs(1))).await;
+                    sleep(asked.unwrap_or(pause).max(Duration::from_secs(1))).await;
                     pause = (pause * 2).min(Duration::from_secs(60));
                 }
                 Attempt::Never(error) => return Err(error),

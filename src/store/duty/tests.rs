@@ -1,6 +1,7 @@
 use super::super::Batch;
 use super::super::conformance::{Folder, own};
 use super::*;
+use crate::clock::{millis, ms};
 use crate::ids::CallId;
 use crate::world::Ended;
 
@@ -115,7 +116,7 @@ fn what_counts_is_what_lies_in_the_span() {
     for (began, ended, counts) in
         [(110, Some(120), 10), (50, Some(120), 20), (150, Some(900), 50), (150, None, 50), (0, None, 100), (300, None, 0), (0, Some(50), 0)]
     {
-        assert_eq!(session(began, ended).within(span), counts, "{began} to {ended:?}");
+        assert_eq!(session(began, ended).within(span), ms(counts), "{began} to {ended:?}");
     }
 }
 
@@ -180,7 +181,7 @@ async fn what_ended_90_days_ago_is_forgotten_and_what_lasts_is_not() {
     put(&store, vec![row(1, 0, None), row(1, 0, Some((HOUR, false))), row(2, 0, None)]).await;
     own(&store).ingest(Batch { calls: vec![call(1, HOUR, |_| {})], ..Batch::default() }, Vec::new()).await.unwrap();
     let prune = async |now| store.prune(UnixMs(0), UnixMs(0), UnixMs(now)).await.unwrap();
-    assert_eq!(prune(KEEP_MS + HOUR).await, 0);
-    assert_eq!(prune(KEEP_MS + HOUR + 1).await, 2);
+    assert_eq!(prune(millis(KEEP) + HOUR).await, 0);
+    assert_eq!(prune(millis(KEEP) + HOUR + 1).await, 2);
     assert_eq!(of(&store, all(0, i64::MAX)).await, [(2, 0, None, false)]);
 }

@@ -33,7 +33,7 @@ fn read(world: &mut Server, idents: &[i64], at: UnixMs) -> Vec<DutyEdge> {
 type Said = (i64, bool, Option<(i64, bool)>);
 
 fn said(edges: &[DutyEdge]) -> Vec<Said> {
-    let rel = |at: UnixMs| at.ms_since(AT);
+    let rel = |at: UnixMs| at.0 - AT.0;
     edges.iter().map(|edge| (rel(edge.began), edge.joined_late, edge.ended.map(|ended| (rel(ended.at), ended.missed)))).collect()
 }
 

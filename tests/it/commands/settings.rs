@@ -356,7 +356,7 @@ async fn steps_of_an_import_are_not_for_what_waits_already() {
     let since = |channel: &str| {
         let routes = bot.routes();
         let route = routes.iter().find(|route| route.spec.channel.to_string() == channel).unwrap();
-        route.spec.rule.escalation.steps().iter().map(|step| (step.minutes, now.ms_since(step.since))).collect::<Vec<_>>()
+        route.spec.rule.escalation.steps().iter().map(|step| (step.minutes, now.since(step.since).as_millis())).collect::<Vec<_>>()
     };
     assert_eq!(since(&bot.channel), [(2, 120_000), (5, 0), (9, 0)]);
     assert_eq!(since(&bot.lobby), [(2, 0), (5, 0), (9, 0)]);

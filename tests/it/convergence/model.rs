@@ -176,7 +176,7 @@ impl Scenario {
 
     pub(super) fn say(&self, what: impl FnOnce() -> String) {
         if self.printed {
-            println!("{:>9} ms  {}", self.stage.clock.now().ms_since(crate::stage::BEGIN), what());
+            println!("{:>9} ms  {}", self.stage.clock.now().since(crate::stage::BEGIN).as_millis(), what());
         }
     }
 
@@ -239,7 +239,7 @@ impl Scenario {
                 return;
             }
             let next = self.way.iter().map(|parcel| parcel.at).min().unwrap_or(i64::MAX);
-            let step = end.ms_since(now).min(1_000).min(next.saturating_sub(now.0).max(1));
+            let step = (end.0 - now.0).min(1_000).min(next.saturating_sub(now.0).max(1));
             self.stage.clock.advance(step);
         }
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use serde_json::{Map, Value};
@@ -177,7 +178,7 @@ impl Play {
         while self.stage.clock.now() < end {
             self.turn().await;
             let now = self.stage.clock.now();
-            let grain = if now.ms_since(began) < 20_000 { 1_000 } else { 10_000 };
+            let grain = if now.since(began) < Duration::from_secs(20) { 1_000 } else { 10_000 };
             let next = (now.0 / grain + 1) * grain;
             self.stage.clock.advance(next.min(end.0) - now.0);
         }

@@ -176,13 +176,13 @@ async fn text(old: &Old) -> String {
     said.push(format!("quiet {}\nacting {}", serde_json::to_string(&quiet).unwrap(), serde_json::to_string(&action_rule).unwrap()));
     let span = Span { from: UnixMs(0), to: old.now() };
     for session in store.sessions(Which { community: community.clone(), server: None, span }).await.unwrap() {
-        let minutes = session.within(span) / 60_000;
+        let minutes = session.within(span).as_secs() / 60;
         let tenfour::store::duty::DutySession { ident, callsign, name, department, began, joined_late, ended, missed, .. } = session;
         let lasts = if ended.is_none() { ", still on duty" } else { "" };
         said.push(format!("duty {ident} {callsign} {name} {department}: {minutes} min since {}{lasts}, {joined_late} {missed}", began.0));
     }
     for fact in store.call_facts(&community, None, span).await.unwrap() {
-        let since = |at: Option<UnixMs>| at.map(|at| at.ms_since(fact.opened) / 1_000);
+        let since = |at: Option<UnixMs>| at.map(|at| at.since(fact.opened).as_secs());
         let (kind, priority) = (if fact.emergency { "911" } else { "dispatch" }, fact.priority.as_deref().unwrap_or("-"));
         said.push(format!(
             "call {kind} {priority} at {}: first unit {:?} s, closed {:?} s, {}",

@@ -104,8 +104,7 @@ async fn a_lost_answer_is_not_forgotten_over_a_long_wait() {
     until("the first try's end", async || !bot.app().status.snapshot().problems.is_empty()).await;
     clock.advance(1_000);
     bot.discord.wait_request(PATIENCE, |r| r["status"] == 429).await.unwrap();
-    until("the wait", async || bot.app().store.due().await.unwrap().iter().any(|due| due.at.ms_since(clock.now()) > wait_ms - 60_000))
-        .await;
+    until("the wait", async || bot.app().store.due().await.unwrap().iter().any(|due| due.at > clock.now().plus_ms(wait_ms - 60_000))).await;
     clock.advance(wait_ms);
     bot.discord.advance(wait_ms);
     bot.settled().await;
