@@ -97,7 +97,8 @@ pub(super) async fn department(ctx: Context<'_>, partial: &str) -> CreateAutocom
 pub(super) async fn priorities(ctx: Context<'_>, partial: &str) -> CreateAutocompleteResponse {
     let Some(guild) = ctx.interaction.guild_id.map(|id| GuildId(id.get())) else { return CreateAutocompleteResponse::new() };
     let Ok(known) = known_priorities(ctx.data(), guild).await else { return CreateAutocompleteResponse::new() };
-    several(known.choices(), partial, false)
+    let known = known.choices().into_iter().map(|(value, shown)| (value, text::name(&shown, 100).into_string()));
+    several(known.collect(), partial, false)
 }
 
 /// Departments of those who were on duty, for a list that is being typed. Other departments may be typed too.

@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Labels, text, words};
+use super::text::{self, SafeText, safe};
+use super::{Labels, words};
 use crate::event::Priority;
 
 /// Longest label for a kind of call, in units.
@@ -35,7 +36,7 @@ pub struct Form {
 /// One sentence for the person who wrote it: which line, what is wrong, what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct FormError(String);
+pub struct FormError(pub SafeText);
 
 impl Form {
     /// The current labels.
@@ -79,42 +80,43 @@ impl Form {
 
 /// The labels as every card shows them, for the person who set them.
 #[must_use]
-pub fn told(labels: &Labels) -> String {
-    let priorities: Vec<String> = labels
+pub fn told(labels: &Labels) -> SafeText {
+    let priorities: Vec<SafeText> = labels
         .priorities
         .keys()
-        .filter_map(|number| Some(format!("{number} = {}", words::priority(labels, &Priority::Level(*number))?)))
+        .filter_map(|number| Some(safe!("{} = {}", number, words::priority(labels, &Priority::Level(*number))?)))
         .collect();
-    let statuses: Vec<String> = labels
+    let statuses: Vec<SafeText> = labels
         .statuses
         .keys()
         .map(|number| {
             let (emoji, name) = words::status_words(labels, *number);
-            format!("{number} {emoji} {name}")
+            safe!("{} {} {}", number, emoji, name)
         })
         .collect();
-    format!(
+    safe!(
         "Emergency calls: {}\nNon-emergency calls: {}\nPriorities: {}\nStatuses: {}",
         words::emergency(labels, true),
         words::emergency(labels, false),
-        priorities.join(" · "),
-        statuses.join(" · ")
+        SafeText::join(priorities, " · "),
+        SafeText::join(statuses, " · ")
     )
 }
 
-fn word(typed: &str, of: &str) -> Result<Option<String>, FormError> {
+fn word(typed: &str, of: &'static str) -> Result<Option<String>, FormError> {
     let word = typed.split_whitespace().collect::<Vec<_>>().join(" ");
     if word.is_empty() {
         return Ok(None);
     }
     if text::visible(Some(&word)).is_none() {
-        return Err(FormError(format!(
-            "The word for {of} has nothing in it that can be seen: write one, or leave it empty for the default."
+        return Err(FormError(safe!(
+            "The word for {} has nothing in it that can be seen: write one, or leave it empty for the default.",
+            of
         )));
     }
     let long = text::units(&word);
     if long > WORD {
-        return Err(FormError(format!("The word for {of} has {long} characters: at most {WORD} are possible.")));
+        return Err(FormError(safe!("The word for {} has {} characters: at most {} are possible.", of, long, WORD)));
     }
     Ok(Some(word))
 }
@@ -124,51 +126,44 @@ type Split<'a> = (String, &'a str);
 /// Lines of `number rest`; `split` separates the emoji from the rest. Empty lines count, but are skipped.
 fn entries(
     typed: &str,
-    what: &str,
-    form: &str,
+    what: &'static str,
+    form: &'static str,
     most: usize,
-    split: impl for<'a> Fn(&str, &'a str) -> Result<Split<'a>, FormError>,
+    split: impl for<'a> Fn(&SafeText, &'a str) -> Result<Split<'a>, FormError>,
 ) -> Result<BTreeMap<i64, (String, String)>, FormError> {
     let mut entries = BTreeMap::new();
-    for (nth, line) in (1..).zip(typed.lines()) {
+    for (nth, line) in (1_u32..).zip(typed.lines()) {
         let line = line.trim();
         if line.is_empty() {
             continue;
         }
-        let place = format!("Line {nth} of the {what} ({})", quoted(line));
+        let place = safe!("Line {} of the {} ({})", nth, what, text::code_span(line, 40));
         let digits = line.trim_start_matches('#');
         let (digits, rest) = digits.split_at(digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len()));
         let Some(number) = digits.parse::<i64>().ok().filter(|number| *number <= HIGHEST) else {
-            let why = if digits.is_empty() { "does not begin with a number".to_owned() } else { format!("has a number above {HIGHEST}") };
-            return Err(FormError(format!("{place} {why}: write it like `{form}`.")));
+            let why = if digits.is_empty() { "does not begin with a number".into() } else { safe!("has a number above {}", HIGHEST) };
+            return Err(FormError(safe!("{} {}: write it like `{}`.", place, why, form)));
         };
         let (emoji, rest) = split(&place, without_separators(rest))?;
         let name = without_separators(rest).split_whitespace().collect::<Vec<_>>().join(" ");
         let Some(name) = text::visible(Some(&name)).map(str::to_owned) else {
-            return Err(FormError(format!("{place} has no name: write it like `{form}`.")));
+            return Err(FormError(safe!("{} has no name: write it like `{}`.", place, form)));
         };
         if shortcode(&name) {
-            return Err(FormError(format!("{place} has an emoji by its name only: put the emoji itself there, like `{form}`.")));
+            return Err(FormError(safe!("{} has an emoji by its name only: put the emoji itself there, like `{}`.", place, form)));
         }
         let long = text::units(&name);
         if long > NAME {
-            return Err(FormError(format!("{place} has a name of {long} characters: at most {NAME} are possible.")));
+            return Err(FormError(safe!("{} has a name of {} characters: at most {} are possible.", place, long, NAME)));
         }
         if entries.insert(number, (emoji, name)).is_some() {
-            return Err(FormError(format!("{place} names {number} a second time: keep one of the two lines.")));
+            return Err(FormError(safe!("{} names {} a second time: keep one of the two lines.", place, number)));
         }
         if entries.len() > most {
-            return Err(FormError(format!("{place} is one too many: at most {most} {what} are possible.")));
+            return Err(FormError(safe!("{} is one too many: at most {} {} are possible.", place, most, what)));
         }
     }
     Ok(entries)
-}
-
-/// Between backticks, short.
-fn quoted(line: &str) -> String {
-    let plain: String = line.chars().map(|c| if c == '`' { '\'' } else { c }).collect();
-    let plain = text::visible(Some(&plain)).map_or_else(|| "�".into(), |plain| text::plain(plain, 40));
-    format!("`{plain}`")
 }
 
 fn without_separators(rest: &str) -> &str {
@@ -187,7 +182,7 @@ fn shortcode(name: &str) -> bool {
 }
 
 /// The emoji at the beginning, if there is one: a custom one of Discord's, or a run of characters that are neither letters nor ASCII.
-fn emoji<'a>(place: &str, mut rest: &'a str) -> Result<Split<'a>, FormError> {
+fn emoji<'a>(place: &SafeText, mut rest: &'a str) -> Result<Split<'a>, FormError> {
     loop {
         if rest.starts_with("<:") || rest.starts_with("<a:") {
             let (custom, after) = rest.split_at(rest.find('>').map_or(0, |end| end + 1));
@@ -204,7 +199,7 @@ fn emoji<'a>(place: &str, mut rest: &'a str) -> Result<Split<'a>, FormError> {
         }
         if text::visible(Some(run)).is_some() {
             if text::units(run) > EMOJI {
-                return Err(FormError(format!("{place} has too many emoji: one is enough.")));
+                return Err(FormError(safe!("{} has too many emoji: one is enough.", place)));
             }
             return Ok((run.to_owned(), after));
         }

@@ -169,6 +169,13 @@ pub fn code_block(raw: &str, max: usize) -> SafeText {
     SafeText(format!("```\n{}\n```", cut(&raw.replace('`', "'"), max)).into())
 }
 
+/// A short text to copy, between backticks, which nothing in it can end. Discord reads no markdown there.
+#[must_use]
+pub fn code_span(raw: &str, max: usize) -> SafeText {
+    let seen = visible(Some(raw)).map_or_else(|| MARK.to_string(), |raw| raw.replace('`', "'"));
+    SafeText(format!("`{}`", plain(&seen, max)).into())
+}
+
 impl SafeText {
     /// At most `max` units of it, as [`cut()`] shortens.
     #[must_use]
@@ -489,6 +496,8 @@ mod tests {
         assert_eq!(safe!("{}, {}", line("{}", 80), "b"), "{}, b");
         assert_eq!(SafeText::join([line("a", 9), line("b", 9)], " · "), "a · b");
         assert_eq!(SafeText::join([], " · "), "");
+        let listed = |words: &[&'static str]| SafeText::list(words.iter().copied(), "and");
+        assert_eq!((listed(&[]), listed(&["a"]), listed(&["a", "b", "c"])), ("".into(), "a".into(), "a, b and c".into()));
         assert_eq!((placeholders("{} a {:#}"), placeholders("none")), (2, 0));
     }
 
@@ -524,6 +533,8 @@ mod tests {
     fn an_id_between_backticks_cannot_leave_them() {
         assert_eq!(code("my`community @everyone_1.x"), "mycommunityeveryone_1.x");
         assert_eq!(units(&code(&"a".repeat(100))), 64);
+        assert_eq!(code_span("\u{301}", 80), "`\u{FFFD}`");
+        assert_eq!(code_span("a` @everyone **x**", 80), "`a' @\u{200B}everyone **x**`");
     }
 
     #[test]

@@ -48,7 +48,7 @@ pub(super) async fn diagnose(ctx: Context<'_>) -> Result<(), Error> {
             "❌ `/cad actions`: the role that may act in the CAD was deleted (id {role}), so nobody may. Choose another with `/cad actions role:`, or let everybody with `/cad actions any_role:True`."
         ));
     }
-    lines.extend(own.and_then(|own| own.quiet.as_ref()).and_then(Quiet::hint));
+    lines.extend(own.and_then(|own| own.quiet.as_ref()).and_then(Quiet::hint).map(String::from));
     let empty = routes.is_empty() && boards.is_empty();
     if empty {
         lines.push(NOTHING.to_owned());

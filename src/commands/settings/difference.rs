@@ -47,7 +47,7 @@ pub(in super::super) fn difference(before: &Settings, after: &Settings, now: Uni
         lines.push(format!("✏️ Words: {}", said.join("; ")));
     }
     if before.quiet != *quiet {
-        let word = |quiet: &Option<Quiet>| quiet.as_ref().map_or_else(|| "none".to_owned(), Quiet::sentence);
+        let word = |quiet: &Option<Quiet>| quiet.as_ref().map_or_else(|| "none".into(), Quiet::sentence);
         lines.push(format!("✏️ Quiet hours: {} → {}", word(&before.quiet), word(quiet)));
     }
     if before.action_rule != *action_rule {

@@ -95,6 +95,14 @@ impl SafeText {
         Self(out.into())
     }
 
+    /// `a, b and c`, with one of our own words before the last.
+    #[must_use]
+    pub fn list(parts: impl IntoIterator<Item = impl Into<Self>>, word: &'static str) -> Self {
+        let mut parts: Vec<Self> = parts.into_iter().map(Into::into).collect();
+        let last = parts.pop().unwrap_or_default();
+        if parts.is_empty() { last } else { Self::compose("{} {} {}", &[&Self::join(parts, ", "), &word, &last]) }
+    }
+
     /// The text alone.
     #[must_use]
     pub fn as_str(&self) -> &str {

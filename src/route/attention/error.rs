@@ -1,23 +1,45 @@
 //! Errors in a time, a duration, or a time zone that a person typed.
 
-use crate::render::text::SafeText;
+use std::fmt;
 
-/// What is wrong with a time that a person typed. The sentence is for people; typed text in it is made harmless for Discord.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+use crate::render::text::{SafeText, safe};
+
+/// What is wrong with a time that a person typed.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AttentionError {
     /// Not a duration.
-    #[error("“{0}” isn't a valid duration. Try `30m`, `1h30m` or `2d`.")]
     Duration(SafeText),
     /// Under a minute or over [`super::Mute::MAX`].
-    #[error("“{0}” is too short or too long. Use 1 minute to 30 days, e.g. `30m` or `7d`.")]
     OutOfRange(SafeText),
     /// No time of day.
-    #[error("“{0}” isn't a time of day. Try `22:00`, `7:30` or `10pm`.")]
     Time(SafeText),
     /// Quiet hours without length, or all day.
-    #[error("Quiet hours that end at {0}, when they begin, have no length: choose two different times, e.g. from `22:00` to `7:00`.")]
-    NoLength(String),
+    NoLength(SafeText),
     /// Not a place's time zone: what was typed, and the fix.
-    #[error("“{0}” isn't a time zone name. {1}")]
-    Timezone(SafeText, String),
+    Timezone(SafeText, SafeText),
 }
+
+impl AttentionError {
+    /// What the person reads.
+    #[must_use]
+    pub fn sentence(&self) -> SafeText {
+        match self {
+            Self::Duration(typed) => safe!("“{}” isn't a valid duration. Try `30m`, `1h30m` or `2d`.", typed),
+            Self::OutOfRange(typed) => safe!("“{}” is too short or too long. Use 1 minute to 30 days, e.g. `30m` or `7d`.", typed),
+            Self::Time(typed) => safe!("“{}” isn't a time of day. Try `22:00`, `7:30` or `10pm`.", typed),
+            Self::NoLength(time) => safe!(
+                "Quiet hours that end at {}, when they begin, have no length: choose two different times, e.g. from `22:00` to `7:00`.",
+                time
+            ),
+            Self::Timezone(typed, fix) => safe!("“{}” isn't a time zone name. {}", typed, fix),
+        }
+    }
+}
+
+impl fmt::Display for AttentionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.sentence().fmt(f)
+    }
+}
+
+impl std::error::Error for AttentionError {}

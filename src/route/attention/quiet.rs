@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::AttentionError;
 use super::zone::{self, MAX_NAME, zone};
 use crate::clock::UnixMs;
-use crate::render::text;
+use crate::render::text::{self, SafeText, safe};
 
 /// Minutes of a day.
 const DAY: u16 = 1_440;
@@ -50,9 +50,9 @@ impl Quiet {
 
     /// The fix for a time zone that was accepted once and wouldn't be now; it keeps working until somebody changes it.
     #[must_use]
-    pub fn hint(&self) -> Option<String> {
+    pub fn hint(&self) -> Option<SafeText> {
         let error = zone::place(&self.timezone).err()?;
-        Some(format!("💡 {error} Set it with `/alerts quiet timezone:`."))
+        Some(safe!("💡 {} Set it with `/alerts quiet timezone:`.", error.sentence()))
     }
 
     /// Whether `now` is in them. Local time decides, so a night in which the clocks change is an hour longer or shorter. Equal
@@ -65,17 +65,17 @@ impl Quiet {
         if self.from <= self.to { (self.from..self.to).contains(&minute) } else { minute >= self.from || minute < self.to }
     }
 
-    /// As one sentence for people, harmless in a Discord message.
+    /// As one sentence for people.
     #[must_use]
-    pub fn sentence(&self) -> String {
+    pub fn sentence(&self) -> SafeText {
         let panics = if self.panic { "panics too" } else { "but not for panics" };
-        format!("Quiet from {} to {} each day ({}), {panics}.", clock(self.from), clock(self.to), text::line(&self.timezone, MAX_NAME))
+        safe!("Quiet from {} to {} each day ({}), {}.", clock(self.from), clock(self.to), text::line(&self.timezone, MAX_NAME), panics)
     }
 }
 
 /// `22:00`.
-fn clock(minute: u16) -> String {
-    format!("{:02}:{:02}", minute / 60, minute % 60)
+fn clock(minute: u16) -> SafeText {
+    text::plain(&format!("{:02}:{:02}", minute / 60, minute % 60), 5)
 }
 
 /// A time of day as people type it, as the minute of the day. `24:00` is the day's end: 0.

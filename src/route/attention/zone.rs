@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use jiff::tz::{self, TimeZone};
 
 use super::AttentionError;
-use crate::render::text;
+use crate::render::text::{self, SafeText, safe};
 
 /// Longest accepted name, in bytes.
 pub(super) const MAX_NAME: usize = 64;
@@ -169,40 +169,45 @@ fn is_place(name: &str) -> bool {
 }
 
 /// The suggestion.
-fn advice(typed: &str) -> String {
+fn advice(typed: &str) -> SafeText {
     if let Some(Offset { ahead, reversed }) = offset(typed) {
         let (there, other) = (listed(&places(ahead)), listed(&places(-ahead)));
         return if reversed {
             // Its sign is the opposite of what people mean.
             let (says, opposite) = (signed(ahead), signed(-ahead));
-            format!("It stands for {says}, and has no daylight saving time. Choose a place: {there} for {says}, or {other} for {opposite}.")
+            safe!(
+                "It stands for {}, and has no daylight saving time. Choose a place: {} for {}, or {} for {}.",
+                says,
+                there,
+                says,
+                other,
+                opposite
+            )
         } else {
-            format!("An offset has no daylight saving time. Choose a place with {}, such as {there}.", signed(ahead))
+            safe!("An offset has no daylight saving time. Choose a place with {}, such as {}.", signed(ahead), there)
         };
     }
     let meant = meant(typed);
     let close = if meant.is_empty() && typed.trim().len() > 2 { matching(typed).into_iter().take(MAX_MEANT).collect() } else { meant };
     if close.is_empty() {
-        return "Choose one from the list, e.g. `Europe/Berlin` or `America/New_York`.".to_owned();
+        return "Choose one from the list, e.g. `Europe/Berlin` or `America/New_York`.".into();
     }
-    format!("Use a place's name: did you mean {}?", listed(&close))
+    safe!("Use a place's name: did you mean {}?", listed(&close))
 }
 
 /// `` `a`, `b` or `c` ``.
-fn listed(names: &[String]) -> String {
-    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
-    match names.split_last() {
-        None => "one from the list".to_owned(),
-        Some((last, [])) => last.clone(),
-        Some((last, before)) => format!("{} or {last}", before.join(", ")),
+fn listed(names: &[String]) -> SafeText {
+    match names {
+        [] => "one from the list".into(),
+        names => SafeText::list(names.iter().map(|name| text::code_span(name, MAX_NAME)), "or"),
     }
 }
 
 /// `UTC+2`, `UTC-3:30`.
-fn signed(minutes: i32) -> String {
+fn signed(minutes: i32) -> SafeText {
     let (sign, size) = (if minutes < 0 { '-' } else { '+' }, minutes.abs());
     let rest = if size % 60 == 0 { String::new() } else { format!(":{:02}", size % 60) };
-    format!("UTC{sign}{}{rest}", size / 60)
+    text::plain(&format!("UTC{sign}{}{rest}", size / 60), 9)
 }
 
 /// Places by an abbreviation, a country or another word for them.

@@ -6,7 +6,7 @@ use super::sentence::listed;
 use super::values::{QUOTED, alike, bare};
 use super::{Criterion, FilterError, MAX_VALUES};
 use crate::event::Priority;
-use crate::render::text::{self, safe};
+use crate::render::text::{self, SafeText, safe};
 
 /// Levels that the CAD documents.
 const DOCUMENTED: [i64; 3] = [1, 2, 3];
@@ -44,12 +44,12 @@ impl KnownPriorities {
 
     /// The choices: the value, and its label.
     #[must_use]
-    pub fn choices(&self) -> Vec<(String, String)> {
+    pub fn choices(&self) -> Vec<(String, SafeText)> {
         let level = |level: &i64| match self.names.get(level) {
-            Some(name) => (level.to_string(), format!("{level} ({})", text::line(name, NAME))),
-            None => (level.to_string(), level.to_string()),
+            Some(name) => (level.to_string(), safe!("{} ({})", level, text::line(name, NAME))),
+            None => (level.to_string(), safe!("{}", level)),
         };
-        let words = self.words.iter().map(|word| (word.clone(), text::line(word, NAME).into_string()));
+        let words = self.words.iter().map(|word| (word.clone(), text::line(word, NAME)));
         self.levels.iter().map(level).chain(words).collect()
     }
 
@@ -92,7 +92,6 @@ impl KnownPriorities {
             Priority::Level(level) => safe!("{}", level),
             Priority::Word(word) => text::line(word, QUOTED),
         };
-        let choices: Vec<String> = self.choices().into_iter().map(|(_, shown)| shown).collect();
-        FilterError::UnknownPriority(typed, listed(choices.into_iter()))
+        FilterError::UnknownPriority(typed, listed(self.choices().into_iter().map(|(_, shown)| shown)))
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Criterion, Filter, Service};
 use crate::event::{Priority, Topic};
-use crate::render::text;
+use crate::render::text::{self, SafeText, safe};
 use crate::route::Listens;
 
 /// Limit on one typed value, in UTF-16 units.
@@ -11,10 +11,10 @@ const VALUE: usize = 60;
 const VALUES: usize = 200;
 
 impl Filter {
-    /// The filter as a one-line sentence, harmless in a Discord message and at most 2,000 UTF-16 units. It depends on what the route
-    /// listens to, since a criterion applies only to kinds with its fact.
+    /// The filter as a one-line sentence of at most 2,000 UTF-16 units. It depends on what the route listens to, since a criterion applies
+    /// only to kinds with its fact.
     #[must_use]
-    pub fn sentence(&self, listens: Listens) -> String {
+    pub fn sentence(&self, listens: Listens) -> SafeText {
         if self.is_empty() {
             return "Lets everything through.".into();
         }
@@ -24,105 +24,100 @@ impl Filter {
         }
     }
 
-    fn of_everything(&self) -> String {
+    fn of_everything(&self) -> SafeText {
         let mut rules = Vec::new();
         if !self.priorities.is_empty() {
-            rules.push(format!("dispatches (and other calls that have a priority) only of priority {}", self.priorities()));
+            rules.push(safe!("dispatches (and other calls that have a priority) only of priority {}", self.priorities()));
         }
-        let only = |units| format!("dispatches, panics, pages and news of units only {units} (panics also while that is not known)");
+        let only = |units| safe!("dispatches, panics, pages and news of units only {} (panics also while that is not known)", units);
         rules.extend(self.units().into_iter().map(only));
         if !self.postals.is_empty() {
-            rules.push(format!("calls and callouts only at postal {}", self.postals()));
+            rules.push(safe!("calls and callouts only at postal {}", self.postals()));
         }
         if rules.is_empty() {
-            return format!("{}.", self.words_only());
+            return safe!("{}.", self.words_only());
         }
-        format!("Lets everything through, but {}{}.", rules.join("; "), self.words("; and of all that "))
+        safe!("Lets everything through, but {}{}.", SafeText::join(rules, "; "), self.words("; and of all that "))
     }
 
-    fn of_topic(&self, topic: Topic) -> String {
+    fn of_topic(&self, topic: Topic) -> SafeText {
         let kind = kind(topic);
         let mut rules = Vec::new();
         if !self.priorities.is_empty() && Criterion::Priority.judges(topic) {
             let or_none = if topic == Topic::Dispatch { "" } else { " or without a priority" };
-            rules.push(format!(" of priority {}{or_none}", self.priorities()));
+            rules.push(safe!(" of priority {}{}", self.priorities(), or_none));
         }
         if Criterion::Department.judges(topic) {
             // A panic doesn't wait until its unit is known.
             let unknown = if topic == Topic::Panic { " (or while that is not known)" } else { "" };
-            rules.extend(self.units().into_iter().map(|units| format!(" {units}{unknown}")));
+            rules.extend(self.units().into_iter().map(|units| safe!(" {}{}", units, unknown)));
         }
         if !self.postals.is_empty() && Criterion::Postal.judges(topic) {
             let of = if topic == Topic::Other { ", callouts only" } else { "" };
-            rules.push(format!("{of} at postal {}", self.postals()));
+            rules.push(safe!("{} at postal {}", of, self.postals()));
         }
         let idle = self.idle(topic);
         if rules.is_empty() {
             let words = self.include.len() + self.exclude.len() > 0;
-            return format!("{}{idle}.", if words { self.words_only() } else { "Lets everything through".into() });
+            return safe!("{}{}.", if words { self.words_only() } else { "Lets everything through".into() }, idle);
         }
-        format!("Lets through {kind}{}{}{idle}.", rules.join(" and"), self.words(", and "))
+        safe!("Lets through {}{}{}{}.", kind, SafeText::join(rules, " and"), self.words(", and "), idle)
     }
 
     /// Criteria that are set but don't apply here.
-    fn idle(&self, topic: Topic) -> String {
-        let idle: Vec<&str> = Criterion::ALL
+    fn idle(&self, topic: Topic) -> SafeText {
+        let idle: Vec<&'static str> = Criterion::ALL
             .into_iter()
             .filter(|criterion| self.count(*criterion) > 0 && !criterion.judges(topic))
             .map(Criterion::as_str)
             .collect();
         let verb = if idle.len() == 1 { "does" } else { "do" };
-        if idle.is_empty() { String::new() } else { format!(" ({} {verb} not count: {} have none)", joined(&idle, "and"), kind(topic)) }
+        if idle.is_empty() {
+            SafeText::default()
+        } else {
+            safe!(" ({} {} not count: {} have none)", SafeText::list(idle, "and"), verb, kind(topic))
+        }
     }
 
     /// Departments and services are separate rules.
-    fn units(&self) -> Vec<String> {
+    fn units(&self) -> Vec<SafeText> {
         let mut rules = Vec::new();
         if !self.departments.is_empty() {
-            rules.push(format!("with a unit of {}", listed(self.departments.iter().map(|name| text::line(name, VALUE).into_string()))));
+            rules.push(safe!("with a unit of {}", listed(self.departments.iter().map(|name| text::line(name, VALUE)))));
         }
         if !self.services.is_empty() {
-            let services: Vec<&str> = self.services.iter().copied().map(Service::label).collect();
+            let services: Vec<&'static str> = self.services.iter().copied().map(Service::label).collect();
             let article = if self.services.first() == Some(&Service::Ems) { "an" } else { "a" };
-            rules.push(format!("with {article} {} unit", joined(&services, "or")));
+            rules.push(safe!("with {} {} unit", article, SafeText::list(services, "or")));
         }
         rules
     }
 
-    fn priorities(&self) -> String {
+    fn priorities(&self) -> SafeText {
         listed(self.priorities.iter().map(|priority| match priority {
-            Priority::Level(level) => level.to_string(),
+            Priority::Level(level) => safe!("{}", level),
             Priority::Word(word) => quoted(word),
         }))
     }
 
-    fn postals(&self) -> String {
-        listed(self.postals.iter().map(|pattern| text::line(&pattern.to_string(), VALUE).into_string()))
+    fn postals(&self) -> SafeText {
+        listed(self.postals.iter().map(|pattern| text::line(&pattern.to_string(), VALUE)))
     }
 
     /// The end of a sentence with other rules.
-    fn words(&self, before: &str) -> String {
-        let mut out = String::new();
-        if !self.include.is_empty() {
-            out += &format!("{before}only what mentions {}", mentions(&self.include));
-        }
-        if !self.exclude.is_empty() {
-            out += &format!(", but nothing that mentions {}", mentions(&self.exclude));
-        }
-        out
+    fn words(&self, before: &'static str) -> SafeText {
+        let include = (!self.include.is_empty()).then(|| safe!("{}only what mentions {}", before, mentions(&self.include)));
+        let exclude = (!self.exclude.is_empty()).then(|| safe!(", but nothing that mentions {}", mentions(&self.exclude)));
+        SafeText::join(include.into_iter().chain(exclude), "")
     }
 
     /// The sentence of a filter with only words.
-    fn words_only(&self) -> String {
+    fn words_only(&self) -> SafeText {
         match (self.include.is_empty(), self.exclude.is_empty()) {
-            (true, _) => format!("Lets everything through but what mentions {}", mentions(&self.exclude)),
-            (false, true) => format!("Lets through only what mentions {}", mentions(&self.include)),
+            (true, _) => safe!("Lets everything through but what mentions {}", mentions(&self.exclude)),
+            (false, true) => safe!("Lets through only what mentions {}", mentions(&self.include)),
             (false, false) => {
-                format!(
-                    "Lets through only what mentions {}, but nothing that mentions {}",
-                    mentions(&self.include),
-                    mentions(&self.exclude)
-                )
+                safe!("Lets through only what mentions {}, but nothing that mentions {}", mentions(&self.include), mentions(&self.exclude))
             }
         }
     }
@@ -146,16 +141,16 @@ fn kind(topic: Topic) -> &'static str {
     }
 }
 
-fn mentions(words: &[String]) -> String {
+fn mentions(words: &[String]) -> SafeText {
     listed(words.iter().map(|word| quoted(word)))
 }
 
-fn quoted(word: &str) -> String {
-    format!("“{}”", text::line(word, VALUE))
+fn quoted(word: &str) -> SafeText {
+    safe!("“{}”", text::line(word, VALUE))
 }
 
 /// `a, b or c`; of too many the first, and how many more there are.
-pub(super) fn listed(values: impl ExactSizeIterator<Item = String>) -> String {
+pub(super) fn listed(values: impl ExactSizeIterator<Item = SafeText>) -> SafeText {
     let all = values.len();
     let (mut shown, mut used) = (Vec::new(), 0);
     for value in values {
@@ -167,16 +162,7 @@ pub(super) fn listed(values: impl ExactSizeIterator<Item = String>) -> String {
     }
     let left = all.saturating_sub(shown.len());
     if left > 0 {
-        shown.push(format!("{left} more"));
+        shown.push(safe!("{} more", left));
     }
-    joined(&shown, "or")
-}
-
-fn joined<T: AsRef<str>>(values: &[T], word: &str) -> String {
-    let values: Vec<&str> = values.iter().map(AsRef::as_ref).collect();
-    match values.split_last() {
-        None => String::new(),
-        Some((last, [])) => (*last).to_owned(),
-        Some((last, before)) => format!("{} {word} {last}", before.join(", ")),
-    }
+    SafeText::list(shown, "or")
 }

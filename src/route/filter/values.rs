@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Criterion, MAX_VALUE_CHARS, MAX_VALUES};
 use crate::event::Priority;
-use crate::render::text::{self, SafeText};
+use crate::render::text::{self, SafeText, safe};
 
 /// Highest accepted level: 1 to 3 are documented, custom layouts may have more.
 const LAST_LEVEL: i64 = 9;
@@ -16,34 +16,70 @@ const MAX_DIGITS: usize = 9;
 /// Limit on typed text inside an error, in UTF-16 units.
 pub(super) const QUOTED: usize = 40;
 
-/// An error in a value. The sentence is for people; typed text in it is made harmless for Discord.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+/// An error in a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FilterError {
     /// More than [`MAX_VALUES`].
-    #[error("At most {MAX_VALUES} values fit into `{}`: leave some out, e.g. `{}`.", .0.as_str(), .0.example())]
     TooMany(Criterion),
     /// Longer than [`MAX_VALUE_CHARS`].
-    #[error("A value of `{}` may have at most {MAX_VALUE_CHARS} characters: shorten it and separate values by commas, e.g. `{}`.", .0.as_str(), .0.example())]
     TooLong(Criterion),
     /// Nothing in it is visible.
-    #[error("A value of `{}` holds only characters that nobody can see: type it again, e.g. `{}`.", .0.as_str(), .0.example())]
     Unseen(Criterion),
     /// A number beyond the levels.
-    #[error("There is no priority “{0}”: 1 is the highest and 3 usually the lowest, e.g. `1, 2` or `1-2`.")]
     Priority(SafeText),
     /// No call has it, and nobody named it: what was typed, and what can be.
-    #[error("“{0}” isn't a priority here. Choose from {1}, e.g. `1, 2`. If your CAD has another one, name it with `/cad labels` first.")]
-    UnknownPriority(SafeText, String),
+    UnknownPriority(SafeText, SafeText),
     /// What must be mentioned must not be.
-    #[error("Nothing could pass: every word of `include` holds one of `exclude`. Change one of the two, e.g. `exclude:any`.")]
     Nothing,
     /// Not one of [`Service::ALL`].
-    #[error("“{0}” isn't a service. Choose from police, fire, ems and dispatch, e.g. `fire, ems`.")]
     Service(SafeText),
     /// Neither a postal nor a prefix nor a range.
-    #[error("“{0}” isn't a postal, a prefix or a range. Each needs a number, e.g. `9001`, `90*` or `9000-9099`.")]
     Postal(SafeText),
 }
+
+impl FilterError {
+    /// What the person reads.
+    #[must_use]
+    pub fn sentence(&self) -> SafeText {
+        match self {
+            Self::TooMany(of) => {
+                safe!("At most {} values fit into `{}`: leave some out, e.g. `{}`.", MAX_VALUES, of.as_str(), of.example())
+            }
+            Self::TooLong(of) => safe!(
+                "A value of `{}` may have at most {} characters: shorten it and separate values by commas, e.g. `{}`.",
+                of.as_str(),
+                MAX_VALUE_CHARS,
+                of.example()
+            ),
+            Self::Unseen(of) => {
+                safe!("A value of `{}` holds only characters that nobody can see: type it again, e.g. `{}`.", of.as_str(), of.example())
+            }
+            Self::Priority(typed) => {
+                safe!("There is no priority “{}”: 1 is the highest and 3 usually the lowest, e.g. `1, 2` or `1-2`.", typed)
+            }
+            Self::UnknownPriority(typed, choices) => safe!(
+                "“{}” isn't a priority here. Choose from {}, e.g. `1, 2`. If your CAD has another one, name it with `/cad labels` first.",
+                typed,
+                choices
+            ),
+            Self::Nothing => {
+                "Nothing could pass: every word of `include` holds one of `exclude`. Change one of the two, e.g. `exclude:any`.".into()
+            }
+            Self::Service(typed) => safe!("“{}” isn't a service. Choose from police, fire, ems and dispatch, e.g. `fire, ems`.", typed),
+            Self::Postal(typed) => {
+                safe!("“{}” isn't a postal, a prefix or a range. Each needs a number, e.g. `9001`, `90*` or `9000-9099`.", typed)
+            }
+        }
+    }
+}
+
+impl fmt::Display for FilterError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.sentence().fmt(f)
+    }
+}
+
+impl std::error::Error for FilterError {}
 
 /// What kind of unit: its page in the CAD (docs/cad-contract.md#n2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
