@@ -13,6 +13,7 @@ use crate::event::Source;
 use crate::ids::{CommunityId, ServerId};
 use crate::outbox::Lane;
 use crate::refresh::{Outcome, Part};
+use crate::render::text::{SafeText, safe};
 
 /// One community's facts. Cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -57,9 +58,11 @@ pub enum Link {
 
 /// What [`Link::Contested`] means, and what to do about it.
 #[must_use]
-pub fn contested(server: ServerId) -> String {
-    format!(
-        "Another client holds the live connection (hub) of server {server}: the CAD closed ours three times within 30 s of signing in. The bot stopped connecting to it, so that neither takes the other's events. On FiveM, forward events instead: set SONORAN_HUB=off, add \"enablePushEventForwarding\": true, \"pushEventForwardUrl\": \"http://BOT-IP:3232/sonorancad/event?server={server}\" to the SonoranCAD resource's config.json, and restart both. Otherwise stop the other client and restart Tenfour."
+pub fn contested(server: ServerId) -> SafeText {
+    safe!(
+        "Another client holds the live connection (hub) of server {}: the CAD closed ours three times within 30 s of signing in. The bot stopped connecting to it, so that neither takes the other's events. On FiveM, forward events instead: set SONORAN_HUB=off, add \"enablePushEventForwarding\": true, \"pushEventForwardUrl\": \"http://BOT-IP:3232/sonorancad/event?server={}\" to the SonoranCAD resource's config.json, and restart both. Otherwise stop the other client and restart Tenfour.",
+        server,
+        server
     )
 }
 

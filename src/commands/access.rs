@@ -321,7 +321,7 @@ fn list(guilds: &[GuildId]) -> String {
     all.join(", ")
 }
 
-async fn respond(ctx: &Context, interaction: &Interaction, sentence: &str) {
+async fn respond(ctx: &Context, interaction: &Interaction, sentence: &'static str) {
     let answered = match interaction {
         Interaction::Command(command) => command.create_response(ctx, private_answer(sentence)).await,
         Interaction::Component(component) => component.create_response(ctx, private_answer(sentence)).await,

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use super::context::{Asker, CommandContext};
 use super::route_wording::words;
-use super::wording::and_safe;
+use super::wording::and;
 use crate::ids::{ChannelId, GuildId, ServerId};
 use crate::ingest::{BotMessage, Request};
-use crate::render::text::{self, SafeText, safe};
+use crate::render::text::{SafeText, safe};
 use crate::render::{Embed, Message};
 use crate::route::RouteSpec;
 
@@ -18,7 +18,7 @@ const CONFIRMED: u32 = 0x2E_CC71;
 
 /// Posts in a channel what it gets from now on.
 pub(super) async fn announce(context: &CommandContext, asker: Asker, channel: ChannelId, verb: &'static str, new: &[&RouteSpec]) {
-    let mut topics: Vec<SafeText> = new.iter().map(|new| text::line(&words(new.event), 60)).collect();
+    let mut topics: Vec<SafeText> = new.iter().map(|new| words(new.event)).collect();
     topics.dedup();
     topics.truncate(crate::event::Topic::ALL.len());
     let title = match topics.as_slice() {
@@ -31,10 +31,10 @@ pub(super) async fn announce(context: &CommandContext, asker: Asker, channel: Ch
         servers.dedup();
         servers.iter().map(|server| safe!("{}", server)).collect()
     };
-    let of = if servers.is_empty() { SafeText::default() } else { safe!(" of server {}", and_safe(&servers)) };
+    let of = if servers.is_empty() { SafeText::default() } else { safe!(" of server {}", and(&servers)) };
     let pinged = new.iter().find_map(|new| new.role);
     let pings = pinged.map(|role| safe!(" Urgent ones ping <@&{}>.", role)).unwrap_or_default();
-    let text = safe!("This channel now gets {}{}.{}\nSet by <@{}>.", and_safe(&topics), of, pings, asker.user);
+    let text = safe!("This channel now gets {}{}.{}\nSet by <@{}>.", and(&topics), of, pings, asker.user);
     post(context, asker.guild, channel, "alerts-on", title, text).await;
 }
 

@@ -18,6 +18,7 @@ use super::errors::Error;
 use super::wording::and;
 use crate::ids::{GuildId, UserId};
 use crate::render::Labels;
+use crate::render::text::{SafeText, safe};
 use crate::store::audit::{AuditEntry, AuditKind};
 use crate::store::{Guild, Routing};
 
@@ -100,7 +101,16 @@ async fn note_as(context: &CommandContext, by: (GuildId, UserId), action: String
         return;
     }
     let at = context.clock.now();
-    let entry = AuditEntry { guild, at, user, kind: AuditKind::Setting, action, target: and(&target), detail, outcome: outcome.to_owned() };
+    let entry = AuditEntry {
+        guild,
+        at,
+        user,
+        kind: AuditKind::Setting,
+        action,
+        target: and(&target).into_string(),
+        detail,
+        outcome: outcome.to_owned(),
+    };
     // The setting is stored, and the answer says so: a failed record is the operator's problem.
     if let Err(error) = context.store.audit(entry).await {
         tracing::error!(%error, %guild, %user, "a change of settings could not be recorded");
@@ -108,7 +118,7 @@ async fn note_as(context: &CommandContext, by: (GuildId, UserId), action: String
 }
 
 /// What is different for a guild, by the numbers people know.
-fn changed(before: &Routing, after: &Routing, guild: GuildId) -> Vec<String> {
+fn changed(before: &Routing, after: &Routing, guild: GuildId) -> Vec<SafeText> {
     fn numbers<'a, T: PartialEq + 'a, I: Ord>(
         was: impl Iterator<Item = &'a T>,
         is: impl Iterator<Item = &'a T>,
@@ -121,24 +131,24 @@ fn changed(before: &Routing, after: &Routing, guild: GuildId) -> Vec<String> {
         numbers.sort_unstable();
         numbers
     }
-    let mut said: Vec<String> = numbers(
+    let mut said: Vec<SafeText> = numbers(
         before.routes.iter().filter(|route| route.guild == guild),
         after.routes.iter().filter(|route| route.guild == guild),
         |route| route.id,
     )
     .into_iter()
-    .map(|id| format!("route #{id}"))
+    .map(|id| safe!("route #{}", id))
     .collect();
     let boards = numbers(
         before.boards.iter().filter(|board| board.guild == guild),
         after.boards.iter().filter(|board| board.guild == guild),
         |board| board.id,
     );
-    said.extend(boards.into_iter().map(|id| format!("board #{id}")));
+    said.extend(boards.into_iter().map(|id| safe!("board #{}", id)));
     if said.len() > NAMED {
         let more = said.len() - NAMED;
         said.truncate(NAMED);
-        said.push(format!("{more} more"));
+        said.push(safe!("{} more", more));
     }
     // Destructured, so that new parts of a guild aren't forgotten here. Whether it is known at all isn't a setting.
     let own = |routing: &Routing| {
@@ -154,7 +164,7 @@ fn changed(before: &Routing, after: &Routing, guild: GuildId) -> Vec<String> {
         (quiet != now.2, "quiet hours"),
         (action_rule != now.3, "acting in the CAD"),
     ];
-    said.extend(differs.into_iter().filter(|(differs, _)| *differs).map(|(_, what)| what.to_owned()));
+    said.extend(differs.into_iter().filter(|(differs, _)| *differs).map(|(_, what)| what.into()));
     said
 }
 

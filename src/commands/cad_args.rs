@@ -9,6 +9,7 @@ use crate::authorization::Permission;
 use crate::ids::{CallId, GuildId, Ident, ServerId, UserId};
 use crate::render::Labels;
 use crate::render::button::On;
+use crate::render::text::safe;
 use crate::world::Subject;
 
 /// Who ran a command.
@@ -36,7 +37,7 @@ pub(super) async fn server_for(
 ) -> Result<ServerId, Error> {
     let Some(chosen) = chosen else { return Ok(cad_actions.server_of(actor, permission).await?) };
     let known = cad_actions.servers().iter().find(|server| i64::from(server.0) == chosen).copied();
-    known.ok_or_else(|| Error::refused(format!("This bot watches no server {chosen}: choose one from the list.")))
+    known.ok_or_else(|| Error::refused(safe!("This bot watches no server {}: choose one from the list.", chosen)))
 }
 
 /// Runs the action and shows its result. The command was deferred before.
@@ -103,15 +104,16 @@ pub(super) async fn call_like(ctx: Context<'_>, actor: &Actor, typed: &str, is_d
     let own = if fitting.len() > 1 { Some(cad_actions.server_of(actor, Permission::Account).await?) } else { None };
     // A dispatch call and a 911 may have one number: the first of the list is the more urgent one.
     let on = fitting.iter().find(|call| Some(call.on.server) == own).or(fitting.first());
-    on.map(|call| call.on).ok_or_else(|| Error::refused(format!("There is no open call #{number}: `/call list` shows what is open.")))
+    on.map(|call| call.on).ok_or_else(|| Error::refused(safe!("There is no open call #{}: `/call list` shows what is open.", number)))
 }
 
 /// A dispatch call; for a 911, a sentence.
 pub(super) fn dispatched(on: On) -> Result<CallId, Error> {
     match on.subject {
         Subject::Dispatch(id, _) => Ok(id),
-        Subject::Emergency(id, _) => Err(Error::refused(format!(
-            "Call{id:#} still waits, and only a dispatch call has units: make it one first with `/call from911`."
+        Subject::Emergency(id, _) => Err(Error::refused(safe!(
+            "Call{:#} still waits, and only a dispatch call has units: make it one first with `/call from911`.",
+            id
         ))),
         Subject::Panic(..) | Subject::Event(..) => Err(Error::refused("That is no call: choose one from the list.")),
     }
@@ -125,7 +127,7 @@ pub(super) fn unit_value(unit: &OnDuty) -> String {
 /// The unit chosen from the list, or whose callsign or number was typed, on a call's server.
 pub(super) async fn unit(ctx: Context<'_>, on: On, typed: &str) -> Result<Ident, Error> {
     let typed = typed.trim();
-    let elsewhere = || Error::refused(format!("That unit is not on server {}, where the call is: choose one from the list.", on.server));
+    let elsewhere = || Error::refused(safe!("That unit is not on server {}, where the call is: choose one from the list.", on.server));
     if let Some((server, ident)) = typed.split_once(':')
         && let (Ok(server), Ok(ident)) = (server.parse::<u32>(), ident.parse::<i64>())
     {
@@ -136,7 +138,7 @@ pub(super) async fn unit(ctx: Context<'_>, on: On, typed: &str) -> Result<Ident,
     match (&named[..], typed.parse::<i64>()) {
         ([one], _) => Ok(one.ident),
         ([], Ok(number)) if known.iter().any(|unit| unit.ident == Ident(number)) => Ok(Ident(number)),
-        ([], _) => Err(Error::refused(format!("No unit on duty on server {} is called that: choose one from the list.", on.server))),
+        ([], _) => Err(Error::refused(safe!("No unit on duty on server {} is called that: choose one from the list.", on.server))),
         (_, _) => Err(Error::refused("Several units are called that: choose one from the list that appears while you type.")),
     }
 }

@@ -41,11 +41,11 @@ impl OpenCall {
     }
 
     /// For a page.
-    pub(super) fn line(&self) -> String {
+    pub(super) fn line(&self) -> SafeText {
         let mut parts = self.parts.iter();
         let head = parts.next().map(|part| safe!("**{}**", text::line(part, PART))).unwrap_or_default();
         let rest = parts.map(|part| text::line(part, PART));
-        SafeText::join([head].into_iter().chain(rest).chain([safe!("<t:{}:R>", self.opened_at.secs())]), " · ").into_string()
+        SafeText::join([head].into_iter().chain(rest).chain([safe!("<t:{}:R>", self.opened_at.secs())]), " · ")
     }
 }
 

@@ -97,7 +97,7 @@ enum Answer {
 
 /// Asks for confirmation before ending another unit's panic.
 fn question(on: On, name: &SafeText) -> ReplyPage {
-    let text = format!("This is {name}'s panic, not yours. Ending it tells everyone that {name} is safe.");
+    let text = safe!("This is {}'s panic, not yours. Ending it tells everyone that {} is safe.", name, name);
     let rows = vec![CreateActionRow::Buttons(vec![button_of(Verb::OverSure, on)])];
     ReplyPage { rows, ..ReplyPage::new("End this panic?", text, YELLOW) }
 }
@@ -183,17 +183,23 @@ async fn strip(ctx: &Context, component: &ComponentInteraction) {
 /// The form that a button opens; `None` if it opens none.
 fn form_of(verb: Verb, on: On) -> Option<CreateModal> {
     let what = match on.subject {
-        Subject::Emergency(id, _) | Subject::Dispatch(id, _) => format!("call{id:#}"),
+        Subject::Emergency(id, _) | Subject::Dispatch(id, _) => safe!("call{:#}", id),
         Subject::Panic(..) | Subject::Event(..) => return None,
     };
     let longest = u16::try_from(MAX_NOTE_CHARS).unwrap_or(u16::MAX);
     let (title, style, label, longest) = match verb {
-        Verb::Note => (format!("Note on {what}"), InputTextStyle::Paragraph, "Note (your CAD name is put under it)", longest),
-        Verb::Postal => (format!("Postal of {what}"), InputTextStyle::Short, "Postal", MAX_POSTAL_CHARS),
+        Verb::Note => (safe!("Note on {}", what), InputTextStyle::Paragraph, "Note (your CAD name is put under it)", longest),
+        Verb::Postal => (safe!("Postal of {}", what), InputTextStyle::Short, "Postal", MAX_POSTAL_CHARS),
         _ => return None,
     };
     let input = CreateInputText::new(style, label, TYPED).min_length(1).max_length(longest).required(true);
-    Some(CreateModal::new(CustomId::Card(verb, on).to_string(), text::cut(&title, 45)).components(vec![CreateActionRow::InputText(input)]))
+    Some(CreateModal::new(CustomId::Card(verb, on).to_string(), title.cut(45)).components(vec![CreateActionRow::InputText(input)]))
+}
+
+/// A priority in a list, where Discord reads no markdown.
+fn level_name(labels: &Labels, level: i64) -> SafeText {
+    let name = labels.priorities.get(&level).map_or_else(|| safe!("P{}", level), |name| text::plain(name, 80));
+    safe!("{} ({})", name, level)
 }
 
 /// The actions on a card, for one person.
@@ -209,12 +215,11 @@ fn panel(on: On, state: &CardState, labels: &Labels) -> ReplyPage {
     let mut rows = vec![CreateActionRow::Buttons(verbs.iter().map(|verb| button_of(*verb, on)).collect())];
     if matches!(on.subject, Subject::Dispatch(..)) {
         let options = (1..=3).map(|level| {
-            let name = labels.priorities.get(&level).map_or_else(|| format!("P{level}"), |name| text::cut(name, 80));
-            CreateSelectMenuOption::new(format!("{name} ({level})"), level.to_string()).default_selection(state.priority == Some(level))
+            CreateSelectMenuOption::new(level_name(labels, level), level.to_string()).default_selection(state.priority == Some(level))
         });
         rows.push(list_of(Verb::Priority, on, "Priority…", options.collect()));
         let units: Vec<CreateSelectMenuOption> = (state.units.iter().take(25))
-            .map(|(ident, name, primary)| CreateSelectMenuOption::new(text::cut(name, 100), ident.to_string()).default_selection(*primary))
+            .map(|(ident, name, primary)| CreateSelectMenuOption::new(name.cut(100), ident.to_string()).default_selection(*primary))
             .collect();
         if !units.is_empty() {
             rows.push(list_of(Verb::Primary, on, "Primary unit…", units));
@@ -236,6 +241,12 @@ mod tests {
 
     fn on(subject: Subject) -> On {
         On { server: ServerId(1), subject }
+    }
+
+    #[test]
+    fn a_priority_in_a_list_is_plain_text_without_tricks() {
+        let labels = Labels { priorities: [(1, "*Code* \u{202E}3".into())].into(), ..Labels::default() };
+        assert_eq!(level_name(&labels, 1), "*Code* \u{FFFD}3 (1)");
     }
 
     #[test]

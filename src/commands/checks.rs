@@ -8,6 +8,7 @@ use super::errors::Error;
 use super::wording::and;
 use crate::discord::rest::AskError;
 use crate::ids::{ChannelId, GuildId, RoleId};
+use crate::render::text::{SafeText, safe};
 
 /// What alerts need, in the words of Discord's settings, the most basic first.
 const NEEDED: [(Permissions, &str); 5] = [
@@ -49,22 +50,23 @@ pub(super) enum ChannelAccess {
 
 impl ChannelAccess {
     /// What prevents posting, with its fix; `None` = nothing.
-    pub(super) fn hindrance(self, channel: ChannelId) -> Option<String> {
+    pub(super) fn hindrance(self, channel: ChannelId) -> Option<SafeText> {
         match self {
             Self::May(permissions) => lacking(channel, permissions, &NEEDED),
             Self::Forum(permissions) => lacking(channel, permissions, &IN_FORUM),
-            Self::WantsTags => Some(format!(
-                "<#{channel}> wants a tag on every post, and the bot sets none: switch off \"Require people to select tags when posting\" in Edit Channel there, then try again."
+            Self::WantsTags => Some(safe!(
+                "<#{}> wants a tag on every post, and the bot sets none: switch off \"Require people to select tags when posting\" in Edit Channel there, then try again.",
+                channel
             )),
-            Self::Gone => Some(format!("Channel {channel} no longer exists: choose another one.")),
+            Self::Gone => Some(safe!("Channel {} no longer exists: choose another one.", channel)),
             Self::Unfit(why) => {
-                Some(format!("<#{channel}> cannot take alerts ({why}): choose a text or announcement channel of this server."))
+                Some(safe!("<#{}> cannot take alerts ({}): choose a text or announcement channel of this server.", channel, why))
             }
         }
     }
 
     /// As [`ChannelAccess::hindrance`], with threads for calls. A forum needs nothing more.
-    pub(super) fn hindrance_to_threads(self, channel: ChannelId) -> Option<String> {
+    pub(super) fn hindrance_to_threads(self, channel: ChannelId) -> Option<SafeText> {
         match self {
             Self::May(permissions) => {
                 let needed: Vec<_> = NEEDED.into_iter().chain(FOR_THREADS).collect();
@@ -75,7 +77,7 @@ impl ChannelAccess {
     }
 
     /// As [`ChannelAccess::hindrance`], for the bot's own messages, which are not posts of a forum.
-    pub(super) fn hindrance_to_words(self, channel: ChannelId) -> Option<String> {
+    pub(super) fn hindrance_to_words(self, channel: ChannelId) -> Option<SafeText> {
         if self.is_forum() { Self::Unfit("it is a forum").hindrance(channel) } else { self.hindrance(channel) }
     }
 
@@ -89,18 +91,20 @@ impl ChannelAccess {
     }
 }
 
-fn lacking(channel: ChannelId, permissions: Permissions, needed: &[(Permissions, &str)]) -> Option<String> {
-    let missing: Vec<String> = if permissions.contains(Permissions::VIEW_CHANNEL) {
-        needed.iter().filter(|(bit, _)| !permissions.contains(*bit)).map(|(_, name)| (*name).to_owned()).collect()
+fn lacking(channel: ChannelId, permissions: Permissions, needed: &[(Permissions, &'static str)]) -> Option<SafeText> {
+    let missing: Vec<SafeText> = if permissions.contains(Permissions::VIEW_CHANNEL) {
+        needed.iter().filter(|(bit, _)| !permissions.contains(*bit)).map(|(_, name)| (*name).into()).collect()
     } else {
         // Without View Channel nothing works there: naming the rest would only hide the cause.
-        vec!["View Channel".to_owned()]
+        vec!["View Channel".into()]
     };
     let them = if missing.len() == 1 { "it" } else { "them" };
     (!missing.is_empty()).then(|| {
-        format!(
-            "The bot is missing {} in <#{channel}>: open Edit Channel > Permissions there, add the bot's role and allow {them}, then try again.",
-            and(&missing)
+        safe!(
+            "The bot is missing {} in <#{}>: open Edit Channel > Permissions there, add the bot's role and allow {}, then try again.",
+            and(&missing),
+            channel,
+            them
         )
     })
 }

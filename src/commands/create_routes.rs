@@ -11,7 +11,8 @@ use super::route_wording::{describe, named, not_configured, not_in_forum, not_pi
 use super::settings::restore;
 use super::wording::and;
 use crate::ids::{ChannelId, GuildId, RoleId, RouteId, ServerId};
-use crate::render::{Style, text};
+use crate::render::Style;
+use crate::render::text::{self, SafeText, safe};
 use crate::route::{Listens, Preset, Route, RouteSpec, Rule};
 use crate::store::{AddRoute, AddedRoute, StyleIs};
 
@@ -28,7 +29,7 @@ pub(super) type RequestedRoute = (Listens, Option<ServerId>, Style, bool);
 pub(super) struct CreatedRoutes {
     pub(super) routes: Vec<(RouteSpec, AddedRoute)>,
     /// Something that would surprise.
-    pub(super) hint: Option<String>,
+    pub(super) hint: Option<SafeText>,
     /// The number for undoing the change of existing routes.
     pub(super) undo: Option<i64>,
 }
@@ -61,7 +62,7 @@ impl CreatedRoutes {
     }
 
     /// What happened to many routes, in one line.
-    fn summary(&self) -> String {
+    fn summary(&self) -> SafeText {
         let count = |wanted: fn(&AddRoute) -> bool| self.only(wanted).len();
         let counts = [
             (count(|made| matches!(made, AddRoute::Added(_))), "added"),
@@ -69,48 +70,46 @@ impl CreatedRoutes {
             (count(|made| matches!(made, AddRoute::Same(_))), "as they were"),
             (count(|made| matches!(made, AddRoute::TooMany)), "not added, as this server has the most routes it may have"),
         ];
-        let said: Vec<String> = counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
-        let mut said = format!("✅ Routes: {}. `/alerts list` shows them, `/alerts remove` undoes them.", and(&said));
+        let said: Vec<SafeText> = counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| safe!("{} {}", count, what)).collect();
+        let mut said = safe!("✅ Routes: {}. `/alerts list` shows them, `/alerts remove` undoes them.", and(&said));
         for (was, is) in self.changed() {
             let line = changed_line(was, is);
             if text::units(&said) + text::units(&line) > DIFFERENCES {
-                said.push_str("\n… and more.");
-                break;
+                return safe!("{}\n… and more.", said);
             }
-            said.push('\n');
-            said.push_str(&line);
+            said = safe!("{}\n{}", said, line);
         }
         said
     }
 
     /// The result, for the person who asked.
-    pub(super) fn sentences(&self) -> String {
-        let stays = self.undo.map(|_| "What you didn't name stays as it was. Press **Restore** to undo the change.".to_owned());
+    pub(super) fn sentences(&self) -> SafeText {
+        let stays = self.undo.map(|_| "What you didn't name stays as it was. Press **Restore** to undo the change.".into());
         if self.routes.len() > ONE_BY_ONE {
-            return [Some(self.summary()), stays, self.hint.clone()].into_iter().flatten().collect::<Vec<_>>().join("\n");
+            return SafeText::join([Some(self.summary()), stays, self.hint.clone()].into_iter().flatten(), "\n");
         }
         let mut said = Vec::new();
         for (new, made) in &self.routes {
             let what = describe(made.after.as_ref().map_or(new, |after| &after.spec));
             said.push(match (&made.outcome, &made.before, &made.after) {
-                (AddRoute::Added(id), ..) => format!("✅ Route #{id} added: {what}. Undo it with `/alerts remove route:{id}`."),
+                (AddRoute::Added(id), ..) => safe!("✅ Route #{} added: {}. Undo it with `/alerts remove route:{}`.", id, what, id),
                 (AddRoute::Changed(_), Some(was), Some(is)) => changed_line(was, is),
-                (AddRoute::Changed(id), ..) => format!("✏️ Route #{id} changed: {what}."),
-                (AddRoute::Same(id), ..) => format!("👌 Nothing changed. Route #{id} is already {what}."),
+                (AddRoute::Changed(id), ..) => safe!("✏️ Route #{} changed: {}.", id, what),
+                (AddRoute::Same(id), ..) => safe!("👌 Nothing changed. Route #{} is already {}.", id, what),
                 (AddRoute::TooMany, ..) => {
-                    format!("⚠️ Not added: {what}. This server has the most routes it may have: remove some with `/alerts remove`.")
+                    safe!("⚠️ Not added: {}. This server has the most routes it may have: remove some with `/alerts remove`.", what)
                 }
             });
         }
         said.extend(stays);
         said.extend(self.hint.clone());
-        said.join("\n")
+        SafeText::join(said, "\n")
     }
 }
 
 /// `✏️ Route #3 (911 → <#1>) changed: pinging <@&2> → <@&3>`.
-fn changed_line(was: &Route, is: &Route) -> String {
-    format!("✏️ {} changed: {}.", named(is), restore::differences(was, is))
+fn changed_line(was: &Route, is: &Route) -> SafeText {
+    safe!("✏️ {} changed: {}.", named(is), restore::differences(was, is))
 }
 
 /// A preset's routes.
@@ -136,11 +135,11 @@ pub(super) async fn make(
     }
     let access = checks::channel_access(context, asker.guild, channel, asker.here).await?;
     if let Some(hindrance) = access.hindrance(channel) {
-        return Err(Error::Refused(hindrance));
+        return Err(Error::refused(hindrance));
     }
     let forum = access.is_forum();
     if forum && let Some(sentence) = not_in_forum(channel, parts.iter().map(|(event, _, style, _)| (*event, *style))) {
-        return Err(Error::Refused(sentence));
+        return Err(Error::refused(sentence));
     }
     let hint = unpingable(context, asker.guild, role, access).await;
     context.store.ensure_guild(asker.guild, &community.id).await?;
@@ -174,7 +173,7 @@ pub(super) async fn make(
 }
 
 /// A hint if Discord would not ping the role there.
-pub(super) async fn unpingable(context: &CommandContext, guild: GuildId, role: Option<RoleId>, there: ChannelAccess) -> Option<String> {
+pub(super) async fn unpingable(context: &CommandContext, guild: GuildId, role: Option<RoleId>, there: ChannelAccess) -> Option<SafeText> {
     let role = role.filter(|_| !there.pings_any_role())?;
     let roles = context.rest.ask(&format!("/guilds/{guild}/roles")).await.ok()?;
     let is = |one: &&Value| one.get("id").and_then(Value::as_str).and_then(|id| id.parse().ok()) == Some(role.0);

@@ -30,7 +30,7 @@ pub(super) async fn emergency(
         return Err(Error::refused(OFF));
     }
     // Checked before anything is typed, and again when the form is submitted.
-    authorization::by_role_for(&rule, &actor.roles, Permission::PlaceCall).map_err(|refusal| Error::refused(refusal.to_string()))?;
+    authorization::by_role_for(&rule, &actor.roles, Permission::PlaceCall).map_err(|refusal| Error::refused(refusal.sentence()))?;
     let server = match server {
         Some(_) => Some(cad_args::server(&cad_actions, &actor, server).await?),
         None => None,

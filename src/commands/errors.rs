@@ -3,6 +3,7 @@
 
 use crate::actions::ActionError;
 use crate::discord::rest::{AskError, without_address};
+use crate::render::text::{self, SafeText, safe};
 use crate::route::{AttentionError, FilterError};
 use crate::store::StoreError;
 
@@ -14,7 +15,7 @@ pub(super) const NOT_LINKED: &str = "This Discord server isn't linked to the CAD
 pub(super) enum Error {
     /// The person can fix it: a sentence for them.
     #[error("{0}")]
-    Refused(String),
+    Refused(SafeText),
     /// They cannot.
     #[error(transparent)]
     Internal(#[from] anyhow::Error),
@@ -22,12 +23,12 @@ pub(super) enum Error {
 
 impl Error {
     /// A refusal.
-    pub(super) fn refused(sentence: impl Into<String>) -> Self {
+    pub(super) fn refused(sentence: impl Into<SafeText>) -> Self {
         Self::Refused(sentence.into())
     }
 
     /// What the person reads. Writes the log line of an internal one.
-    pub(super) fn sentence(&self, doing: &str) -> String {
+    pub(super) fn sentence(&self, doing: &str) -> SafeText {
         match self {
             Self::Refused(sentence) => sentence.clone(),
             Self::Internal(error) => {
@@ -43,27 +44,28 @@ pub(super) fn reference() -> String {
     format!("{:06x}", fastrand::u32(..0x100_0000))
 }
 
-pub(super) fn neutral(reference: &str) -> String {
-    format!(
-        "That did not work, and it is not your fault: try again, and if it stays give your bot's operator the reference `{reference}` (it is in the log)."
+pub(super) fn neutral(reference: &str) -> SafeText {
+    safe!(
+        "That did not work, and it is not your fault: try again, and if it stays give your bot's operator the reference `{}` (it is in the log).",
+        text::code(reference)
     )
 }
 
 impl From<ActionError> for Error {
     fn from(error: ActionError) -> Self {
-        Self::Refused(error.to_string())
+        Self::Refused(error.sentence())
     }
 }
 
 impl From<FilterError> for Error {
     fn from(error: FilterError) -> Self {
-        Self::Refused(error.to_string())
+        Self::Refused(error.sentence())
     }
 }
 
 impl From<AttentionError> for Error {
     fn from(error: AttentionError) -> Self {
-        Self::Refused(error.to_string())
+        Self::Refused(error.sentence())
     }
 }
 
@@ -82,7 +84,7 @@ impl From<serenity::Error> for Error {
 impl From<AskError> for Error {
     fn from(error: AskError) -> Self {
         match error {
-            AskError::Wait(wait) => Self::Refused(format!("Discord asks the bot to wait: try again in {} s.", wait.as_secs().max(1))),
+            AskError::Wait(wait) => Self::Refused(safe!("Discord asks the bot to wait: try again in {} s.", wait.as_secs().max(1))),
             other => Self::Internal(other.into()),
         }
     }

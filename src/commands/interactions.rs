@@ -29,7 +29,7 @@ use super::{cad, call, cards, emergency, unit, waiting};
 use crate::clock::UnixMs;
 use crate::ids::{ChannelId, GuildId, RoleId, UserId};
 use crate::render::button::{On, Verb};
-use crate::render::text::{self, SafeText};
+use crate::render::text::{SafeText, safe};
 
 const STALE_BUTTON: &str = "This button is from another version of the bot: run the command again.";
 const STALE_CARD: &str = "This button is from another version of the bot: use the one on the newest card.";
@@ -45,7 +45,7 @@ pub(super) async fn dispatch(ctx: &Context, context: &CommandContext, interactio
 }
 
 async fn pressed(ctx: &Context, context: &CommandContext, component: &ComponentInteraction) -> Result<(), Error> {
-    let stale = async |sentence| Ok(component.create_response(ctx, private_answer(sentence)).await?);
+    let stale = async |sentence: &'static str| Ok(component.create_response(ctx, private_answer(sentence)).await?);
     let Some((id, guild)) = CustomId::parse(&component.data.custom_id).zip(component.guild_id) else { return stale(STALE_BUTTON).await };
     let by = (GuildId(guild.get()), UserId(component.user.id.get()));
     match id {
@@ -134,10 +134,10 @@ async fn acted(
     let later = CreateInteractionResponseMessage::new().ephemeral(true);
     modal.create_response(ctx, CreateInteractionResponse::Defer(later)).await?;
     let said = match waiting::shown(UserId(modal.user.id.get()), work, &(ctx, modal)).await {
-        Ok(said) => said.into_string(),
-        Err(error) => format!("{}\n\n{}", error.sentence("a form"), typed.again()),
+        Ok(said) => said,
+        Err(error) => safe!("{}\n\n{}", error.sentence("a form"), typed.again()),
     };
-    let answer = EditInteractionResponse::new().content(text::cut(&said, 2_000)).allowed_mentions(CreateAllowedMentions::new());
+    let answer = EditInteractionResponse::new().content(said.cut(2_000)).allowed_mentions(CreateAllowedMentions::new());
     modal.edit_response(ctx, answer).await?;
     Ok(())
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::errors::Error;
 use crate::clock::UnixMs;
 use crate::ids::{GuildId, UserId};
+use crate::render::text::safe;
 
 /// Attempts of one server, and of one person, in [`ATTEMPTS_WITHIN`].
 const MAX_ATTEMPTS: usize = 5;
@@ -48,8 +49,10 @@ impl LinkAttempts {
         if made >= MAX_ATTEMPTS {
             let again = triers.iter().filter(|trier| of(trier).len() >= MAX_ATTEMPTS).filter_map(|trier| of(trier).first()).max();
             let at = again.map_or(now, |first| first.plus(ATTEMPTS_WITHIN)).secs();
-            return Err(Error::refused(format!(
-                "That was tried {MAX_ATTEMPTS} times within an hour, by you or on this Discord server. Try again <t:{at}:R>."
+            return Err(Error::refused(safe!(
+                "That was tried {} times within an hour, by you or on this Discord server. Try again <t:{}:R>.",
+                MAX_ATTEMPTS,
+                at
             )));
         }
         if all.len() + triers.iter().filter(|trier| !all.contains_key(trier)).count() > MAX_REMEMBERED {

@@ -10,7 +10,8 @@ use super::button_rows;
 use super::context::{CommandContext, Context};
 use super::errors::Error;
 use super::wording::counted;
-use crate::render::{Embed, Message, text};
+use crate::render::text::{self, SafeText, safe};
+use crate::render::{Embed, Message};
 
 /// Discord's limit of a message's content (UTF-16 units).
 const CONTENT: usize = 2_000;
@@ -27,8 +28,8 @@ pub(super) const RED: u32 = 0xE7_4C3C;
 /// An answer with a heading.
 #[derive(Clone, Debug)]
 pub(super) struct ReplyPage {
-    pub(super) title: String,
-    pub(super) text: String,
+    pub(super) title: SafeText,
+    pub(super) text: SafeText,
     pub(super) color: u32,
     pub(super) rows: Vec<CreateActionRow>,
     /// Name of a file in the same message that is shown below the text.
@@ -38,7 +39,7 @@ pub(super) struct ReplyPage {
 }
 
 impl ReplyPage {
-    pub(super) fn new(title: impl Into<String>, text: impl Into<String>, color: u32) -> Self {
+    pub(super) fn new(title: impl Into<SafeText>, text: impl Into<SafeText>, color: u32) -> Self {
         Self { title: title.into(), text: text.into(), color, rows: Vec::new(), picture: None, file: None }
     }
 
@@ -48,7 +49,7 @@ impl ReplyPage {
     }
 
     fn embed(&self) -> CreateEmbed {
-        let embed = CreateEmbed::new().title(text::cut(&self.title, 256)).description(text::cut(&self.text, DESCRIPTION)).color(self.color);
+        let embed = CreateEmbed::new().title(self.title.cut(256)).description(self.text.cut(DESCRIPTION)).color(self.color);
         match &self.picture {
             Some(file) => embed.attachment(file),
             None => embed,
@@ -76,9 +77,9 @@ fn private() -> CreateReply {
 }
 
 /// Answers a press or a form at once, in one sentence that only that person sees.
-pub(super) fn private_answer(sentence: &str) -> CreateInteractionResponse {
+pub(super) fn private_answer(sentence: impl Into<SafeText>) -> CreateInteractionResponse {
     CreateInteractionResponse::Message(
-        CreateInteractionResponseMessage::new().content(sentence).ephemeral(true).allowed_mentions(CreateAllowedMentions::new()),
+        CreateInteractionResponseMessage::new().content(sentence.into()).ephemeral(true).allowed_mentions(CreateAllowedMentions::new()),
     )
 }
 
@@ -88,14 +89,14 @@ fn seen(shared: bool) -> CreateReply {
 }
 
 /// One or a few sentences.
-pub(super) async fn say(ctx: Context<'_>, words: impl AsRef<str>) -> Result<(), Error> {
-    poise::send_application_reply(ctx, private().content(text::cut(words.as_ref(), CONTENT))).await?;
+pub(super) async fn say(ctx: Context<'_>, words: impl Into<SafeText>) -> Result<(), Error> {
+    poise::send_application_reply(ctx, private().content(words.into().cut(CONTENT))).await?;
     Ok(())
 }
 
 /// As [`say`], with buttons.
-pub(super) async fn say_with(ctx: Context<'_>, words: impl AsRef<str>, rows: Vec<CreateActionRow>) -> Result<(), Error> {
-    poise::send_application_reply(ctx, private().content(text::cut(words.as_ref(), CONTENT)).components(rows)).await?;
+pub(super) async fn say_with(ctx: Context<'_>, words: impl Into<SafeText>, rows: Vec<CreateActionRow>) -> Result<(), Error> {
+    poise::send_application_reply(ctx, private().content(words.into().cut(CONTENT)).components(rows)).await?;
     Ok(())
 }
 
@@ -111,7 +112,7 @@ pub(super) async fn show(ctx: Context<'_>, mut page: ReplyPage) -> Result<(), Er
 pub(super) async fn message(ctx: Context<'_>, message: &Message) -> Result<(), Error> {
     let mut reply = private().components(button_rows::of_card(message));
     if let Some(content) = message.content.as_ref().filter(|_| message.roles.is_empty()) {
-        reply = reply.content(text::cut(content, CONTENT));
+        reply = reply.content(content.cut(CONTENT));
     }
     let reply = message.embeds.iter().fold(reply, |reply, one| reply.embed(embed(one)));
     poise::send_application_reply(ctx, reply).await?;
@@ -149,47 +150,51 @@ pub(super) async fn file(ctx: Context<'_>, page: ReplyPage, name: &str, bytes: V
 }
 
 /// Lines under one heading, in as many messages as needed, up to a limit.
-pub(super) async fn list(ctx: Context<'_>, title: &str, lines: &[String], color: u32) -> Result<(), Error> {
+pub(super) async fn list(ctx: Context<'_>, title: impl Into<SafeText>, lines: &[SafeText], color: u32) -> Result<(), Error> {
     list_to(ctx, title, lines, color, false).await
 }
 
 /// As [`list`], for everybody there if shared.
-pub(super) async fn list_to(ctx: Context<'_>, title: &str, lines: &[String], color: u32, shared: bool) -> Result<(), Error> {
+pub(super) async fn list_to(
+    ctx: Context<'_>,
+    title: impl Into<SafeText>,
+    lines: &[SafeText],
+    color: u32,
+    shared: bool,
+) -> Result<(), Error> {
+    let title = title.into();
     for (nth, text) in pages(lines).into_iter().enumerate() {
-        let title = if nth == 0 { title.to_owned() } else { format!("{title} ({})", nth + 1) };
+        let title = if nth == 0 { title.clone() } else { safe!("{} ({})", title, nth + 1) };
         enclose(ctx, vec![ReplyPage::new(title, text, color)], Vec::new(), shared).await?;
     }
     Ok(())
 }
 
 /// Joins lines into texts that each fit a description.
-fn pages(lines: &[String]) -> Vec<String> {
-    let mut pages = vec![String::new()];
+fn pages(lines: &[SafeText]) -> Vec<SafeText> {
+    let (mut pages, mut page) = (Vec::new(), Vec::new());
+    let mut used = 0;
     for (nth, line) in lines.iter().enumerate() {
-        let line = text::cut(line, 1_000);
-        let fits = |page: &String| text::units(page) + text::units(&line) + 1 < DESCRIPTION - 100;
-        if !pages.last().is_some_and(fits) {
-            if pages.len() == MAX_PAGES {
-                if let Some(page) = pages.last_mut() {
-                    page.push_str(&format!("\n… and {} more.", counted(lines.len() - nth, "line", "lines")));
-                }
+        let line = line.cut(1_000);
+        let long = text::units(&line) + 1;
+        if used + long >= DESCRIPTION - 100 {
+            if pages.len() + 1 == MAX_PAGES {
+                page.push(safe!("… and {} more.", counted(lines.len() - nth, "line", "lines")));
                 break;
             }
-            pages.push(String::new());
+            pages.push(SafeText::join(std::mem::take(&mut page), "\n"));
+            used = 0;
         }
-        if let Some(page) = pages.last_mut() {
-            if !page.is_empty() {
-                page.push('\n');
-            }
-            page.push_str(&line);
-        }
+        used += long;
+        page.push(line);
     }
+    pages.push(SafeText::join(page, "\n"));
     pages
 }
 
 /// For the framework's own errors, which come with poise's wider context.
-pub(super) async fn framework(ctx: poise::Context<'_, CommandContext, Error>, words: String) -> Result<(), serenity::Error> {
-    poise::send_reply(ctx, private().content(text::cut(&words, CONTENT))).await.map(|_| ())
+pub(super) async fn framework(ctx: poise::Context<'_, CommandContext, Error>, words: SafeText) -> Result<(), serenity::Error> {
+    poise::send_reply(ctx, private().content(words.cut(CONTENT))).await.map(|_| ())
 }
 
 #[cfg(test)]
@@ -198,12 +203,12 @@ mod tests {
 
     #[test]
     fn long_lists_become_pages_that_fit_and_say_what_is_left() {
-        let lines: Vec<String> = (0..2_000).map(|n| format!("{n} {}", "x".repeat(40))).collect();
+        let lines: Vec<SafeText> = (0..2_000_usize).map(|n| safe!("{} {}", n, text::line(&"x".repeat(40), 40))).collect();
         let pages = pages(&lines);
         assert_eq!(pages.len(), MAX_PAGES);
         assert!(pages.iter().all(|page| text::units(page) <= DESCRIPTION));
         let shown: usize = pages.iter().map(|page| page.lines().filter(|line| line.ends_with('x')).count()).sum();
         assert!(pages[MAX_PAGES - 1].ends_with(&format!("… and {} more.", counted(2_000 - shown, "line", "lines"))));
-        assert_eq!(super::pages(&["a".to_owned(), "b".to_owned()]), ["a\nb"]);
+        assert_eq!(super::pages(&["a".into(), "b".into()]), ["a\nb"]);
     }
 }

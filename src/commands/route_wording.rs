@@ -7,68 +7,73 @@ use crate::clock::UnixMs;
 use crate::event::Topic;
 use crate::ids::{ChannelId, RoleId, ServerId};
 use crate::render::Style;
+use crate::render::text::{self, SafeText, safe};
 use crate::route::{Board, Escalation, Listens, Route, RouteSpec, Threads, When};
 
 /// `911 → <#1>, pinging <@&2>, as card, of server 1`.
-pub(super) fn describe(new: &RouteSpec) -> String {
-    let role = new.role.map(|role| format!(", pinging <@&{role}>")).unwrap_or_default();
-    let server = new.server.map(|server| format!(", of server {server} only")).unwrap_or_default();
-    format!("{} → <#{}>{role}, as {}{server}", new.event.as_str(), new.channel, style_word(new.style))
+pub(super) fn describe(new: &RouteSpec) -> SafeText {
+    let role = new.role.map(|role| safe!(", pinging <@&{}>", role)).unwrap_or_default();
+    let server = new.server.map(|server| safe!(", of server {} only", server)).unwrap_or_default();
+    safe!("{} → <#{}>{}, as {}{}", new.event.as_str(), new.channel, role, style_word(new.style), server)
 }
 
 /// What a route listens to, in people's words.
-pub(super) fn words(event: Listens) -> String {
+pub(super) fn words(event: Listens) -> SafeText {
     match event {
-        Listens::All => "everything".to_owned(),
-        Listens::To(topic) => topic.label().to_lowercase(),
+        Listens::All => "everything".into(),
+        Listens::To(topic) => text::line(&topic.label().to_lowercase(), 60),
     }
 }
 
-pub(super) fn not_configured(server: ServerId) -> String {
-    format!("This bot does not watch server {server}: its operator must add {server} to SONORAN_SERVER_IDS and restart it.")
+pub(super) fn not_configured(server: ServerId) -> SafeText {
+    safe!("This bot does not watch server {}: its operator must add {} to SONORAN_SERVER_IDS and restart it.", server, server)
 }
 
 /// Why a forum doesn't accept these, and the alternative.
-pub(super) fn not_in_forum(channel: ChannelId, targets: impl Iterator<Item = (Listens, Style)>) -> Option<String> {
+pub(super) fn not_in_forum(channel: ChannelId, targets: impl Iterator<Item = (Listens, Style)>) -> Option<SafeText> {
     let (mut others, mut lines, mut count) = (Vec::new(), false, 0_usize);
     for (event, style) in targets {
         count += 1;
         lines |= style == Style::Log;
         if !event.only_cards() {
-            others.push(format!("`{}`", event.as_str()));
+            others.push(safe!("`{}`", event.as_str()));
         }
     }
     others.dedup();
     if !others.is_empty() {
         let instead = if count > 1 { "add those four with `/alerts add`" } else { "one of those four" };
-        return Some(format!(
-            "<#{channel}> is a forum, which takes cards of `911`, `civil`, `panic` and `dispatch` only, not {}: choose a text channel, or {instead}.",
-            and(&others)
+        return Some(safe!(
+            "<#{}> is a forum, which takes cards of `911`, `civil`, `panic` and `dispatch` only, not {}: choose a text channel, or {}.",
+            channel,
+            and(&others),
+            instead
         ));
     }
     lines.then(|| {
-        format!(
-            "<#{channel}> is a forum, which takes no log lines: choose `style:card`, `style:compact` or `style:public`, or a text channel."
+        safe!(
+            "<#{}> is a forum, which takes no log lines: choose `style:card`, `style:compact` or `style:public`, or a text channel.",
+            channel
         )
     })
 }
 
 /// The fix for a role that not everybody may mention.
-pub(super) fn not_pinged(role: RoleId) -> String {
-    format!(
-        "💡 Discord will not ping <@&{role}> yet: switch on \"Allow anyone to @mention this role\" in Server Settings > Roles, or give the bot Mention Everyone."
+pub(super) fn not_pinged(role: RoleId) -> SafeText {
+    safe!(
+        "💡 Discord will not ping <@&{}> yet: switch on \"Allow anyone to @mention this role\" in Server Settings > Roles, or give the bot Mention Everyone.",
+        role
     )
 }
 
 /// `units on duty → <#1>, of server 2 only`.
-pub(super) fn describe_board(board: &Board) -> String {
-    let server = board.server.map(|server| format!(", of server {server} only")).unwrap_or_default();
-    format!("{} → <#{}>{server}", board.kind.describe(), board.channel)
+pub(super) fn describe_board(board: &Board) -> SafeText {
+    let server = board.server.map(|server| safe!(", of server {} only", server)).unwrap_or_default();
+    safe!("{} → <#{}>{}", board.kind.describe(), board.channel, server)
 }
 
 /// `Route #3 (911 → <#5>)`.
-pub(super) fn named(route: &Route) -> String {
-    format!("Route #{} ({} → <#{}>)", route.id, route.spec.event.as_str(), route.spec.channel)
+pub(super) fn named(route: &Route) -> SafeText {
+    safe!("Route #{} ({} → <#{}>)", route.id, route.spec.event.as_str(), route.spec.channel)
 }
 
 /// Whether panics use this route.
@@ -77,31 +82,31 @@ pub(super) fn gets_panics(route: &Route) -> bool {
 }
 
 /// `until <t:5:f> (<t:5:R>)`.
-pub(super) fn until(end: UnixMs) -> String {
+pub(super) fn until(end: UnixMs) -> SafeText {
     let seconds = end.secs();
-    format!("until <t:{seconds}:f> (<t:{seconds}:R>)")
+    safe!("until <t:{}:f> (<t:{}:R>)", seconds, seconds)
 }
 
 /// When a route with this role pings it, in one sentence.
-pub(super) fn pings(route: &Route, role: RoleId) -> String {
+pub(super) fn pings(route: &Route, role: RoleId) -> SafeText {
     let name = named(route);
     let Some(occasion) = occasion(route) else {
         let event = route.spec.event.as_str();
         let why = match (route.spec.rule.when, route.spec.event) {
-            (Some(When::Never), _) => "that is how it is set now".to_owned(),
-            (_, Listens::To(Topic::Duty | Topic::Status | Topic::Other)) => format!("`{event}` is never worth a ping"),
-            _ => format!("`{event}` has no priority"),
+            (Some(When::Never), _) => "that is how it is set now".into(),
+            (_, Listens::To(Topic::Duty | Topic::Status | Topic::Other)) => safe!("`{}` is never worth a ping", event),
+            _ => safe!("`{}` has no priority", event),
         };
-        return format!("🔕 {name} never pings <@&{role}>: {why}.");
+        return safe!("🔕 {} never pings <@&{}>: {}.", name, role, why);
     };
     let cooldown = match route.spec.rule.cooldown_s.unwrap_or_else(|| default_cooldown(route.spec.event)) {
-        0 => String::new(),
+        0 => SafeText::default(),
         // What never waits needs no word of waiting.
-        _ if route.spec.event == Listens::To(Topic::Panic) => ", without a cool-down, as panics do not wait".to_owned(),
-        seconds if gets_panics(route) => format!(", at most once in {seconds} s (panics do not wait)"),
-        seconds => format!(", at most once in {seconds} s"),
+        _ if route.spec.event == Listens::To(Topic::Panic) => ", without a cool-down, as panics do not wait".into(),
+        seconds if gets_panics(route) => safe!(", at most once in {} s (panics do not wait)", seconds),
+        seconds => safe!(", at most once in {} s", seconds),
     };
-    format!("🔔 {name} pings <@&{role}> {occasion}{cooldown}.")
+    safe!("🔔 {} pings <@&{}> {}{}.", name, role, occasion, cooldown)
 }
 
 /// Whether any event of a route pings its role.
@@ -115,14 +120,14 @@ fn default_cooldown(event: Listens) -> u32 {
 }
 
 /// The pinging events, as `route::attention` decides; `None` = none.
-fn occasion(route: &Route) -> Option<String> {
+fn occasion(route: &Route) -> Option<SafeText> {
     use Topic::{Dispatch, Duty, Emergency, Other, Pager, Panic, Status};
-    let new = || "for everything new".to_owned();
-    let rising = || "for dispatches that are new with priority 1 or rise to it".to_owned();
+    let new = || "for everything new".into();
+    let rising = || "for dispatches that are new with priority 1 or rise to it".into();
     let by_default = || match route.spec.event {
-        Listens::All => "for emergency calls, panics, station alerts, emergency pages and dispatches of priority 1".to_owned(),
+        Listens::All => "for emergency calls, panics, station alerts, emergency pages and dispatches of priority 1".into(),
         Listens::To(Dispatch) => rising(),
-        Listens::To(Pager) => "for emergency pages".to_owned(),
+        Listens::To(Pager) => "for emergency pages".into(),
         Listens::To(_) => new(),
     };
     if matches!(route.spec.event, Listens::To(Duty | Status | Other)) {
@@ -131,57 +136,57 @@ fn occasion(route: &Route) -> Option<String> {
     Some(match (route.spec.rule.when, route.spec.event) {
         (Some(When::Never), _) => return None,
         (None, _) => by_default(),
-        (Some(When::Always), Listens::All) => "for everything new but news of units".to_owned(),
+        (Some(When::Always), Listens::All) => "for everything new but news of units".into(),
         (Some(When::Always), _) => new(),
-        (Some(When::Priority1), Listens::All) => "for panics, emergency pages and calls of priority 1 only".to_owned(),
+        (Some(When::Priority1), Listens::All) => "for panics, emergency pages and calls of priority 1 only".into(),
         (Some(When::Priority1), Listens::To(Panic)) => new(),
         (Some(When::Priority1), Listens::To(Dispatch)) => rising(),
-        (Some(When::Priority1), Listens::To(Emergency)) => "for calls that say priority 1 only".to_owned(),
-        (Some(When::Priority1), Listens::To(Pager)) => "for emergency pages only".to_owned(),
+        (Some(When::Priority1), Listens::To(Emergency)) => "for calls that say priority 1 only".into(),
+        (Some(When::Priority1), Listens::To(Pager)) => "for emergency pages only".into(),
         (Some(When::Priority1), Listens::To(_)) => return None,
-        (Some(When::NoDispatcher), Listens::All) => format!("while no dispatcher is on duty {}; for panics always", by_default()),
-        (Some(When::NoDispatcher), _) => format!("{} while no dispatcher is on duty", by_default()),
+        (Some(When::NoDispatcher), Listens::All) => safe!("while no dispatcher is on duty {}; for panics always", by_default()),
+        (Some(When::NoDispatcher), _) => safe!("{} while no dispatcher is on duty", by_default()),
     })
 }
 
 /// How members may act, in a few words.
-pub(super) fn action_rule(rule: &ActionRule) -> String {
-    let who = rule.role.map_or_else(|| "everybody whom the CAD lets".to_owned(), |role| format!("<@&{role}> only"));
+pub(super) fn action_rule(rule: &ActionRule) -> SafeText {
+    let who = rule.role.map_or_else(|| "everybody whom the CAD lets".into(), |role| safe!("<@&{}> only", role));
     let on = |on: bool| if on { "on" } else { "off" };
-    let callers = rule.emergency_role.map(|role| format!(" for <@&{role}> only")).unwrap_or_default();
-    format!("{who}, buttons {}, /911 {}{callers}", on(rule.buttons), on(rule.emergency))
+    let callers = rule.emergency_role.map(|role| safe!(" for <@&{}> only", role)).unwrap_or_default();
+    safe!("{}, buttons {}, /911 {}{}", who, on(rule.buttons), on(rule.emergency), callers)
 }
 
 /// A route's steps: `<@&5> after 5 min`.
-pub(super) fn steps(escalation: &Escalation) -> Vec<String> {
-    escalation.steps().iter().map(|step| format!("<@&{}> after {} min", step.role, step.minutes)).collect()
+pub(super) fn steps(escalation: &Escalation) -> Vec<SafeText> {
+    escalation.steps().iter().map(|step| safe!("<@&{}> after {} min", step.role, step.minutes)).collect()
 }
 
 /// Further properties of a route in a list.
-pub(super) fn settings(route: &Route, now: UnixMs) -> Vec<String> {
+pub(super) fn settings(route: &Route, now: UnixMs) -> Vec<SafeText> {
     let rule = &route.spec.rule;
     let mut said = Vec::new();
     if let Some(mute) = rule.mute.filter(|mute| mute.covers(now)) {
-        said.push(format!("🔇 muted {}{}", until(mute.until), if mute.panic { ", panics too" } else { "" }));
+        said.push(safe!("🔇 muted {}{}", until(mute.until), if mute.panic { ", panics too" } else { "" }));
     }
     match rule.when {
         None => {}
-        Some(When::Always) => said.push("pings for everything new".to_owned()),
-        Some(When::Priority1) => said.push("pings with priority 1 only".to_owned()),
-        Some(When::NoDispatcher) => said.push("pings while no dispatcher is on duty".to_owned()),
-        Some(When::Never) => said.push("never pings".to_owned()),
+        Some(When::Always) => said.push("pings for everything new".into()),
+        Some(When::Priority1) => said.push("pings with priority 1 only".into()),
+        Some(When::NoDispatcher) => said.push("pings while no dispatcher is on duty".into()),
+        Some(When::Never) => said.push("never pings".into()),
     }
-    said.extend(rule.cooldown_s.map(|seconds| format!("cool-down {seconds} s")));
+    said.extend(rule.cooldown_s.map(|seconds| safe!("cool-down {} s", seconds)));
     if !rule.escalation.is_empty() {
-        said.push(format!("⏰ calls {}", and(&steps(&rule.escalation))));
+        said.push(safe!("⏰ calls {}", and(&steps(&rule.escalation))));
     }
     match route.spec.threads() {
         Threads::Off => {}
-        Threads::OnFirstNote => said.push("threads with the first note".to_owned()),
-        Threads::Always => said.push("threads always".to_owned()),
+        Threads::OnFirstNote => said.push("threads with the first note".into()),
+        Threads::Always => said.push("threads always".into()),
     }
     if rule.thread_notes && (route.spec.forum || route.spec.threads() != Threads::Off) {
-        said.push("what is written there becomes notes".to_owned());
+        said.push("what is written there becomes notes".into());
     }
     said
 }

@@ -4,6 +4,7 @@ use super::context::CommandContext;
 use super::errors::Error;
 use crate::ids::{GuildId, RouteId};
 use crate::render::Labels;
+use crate::render::text::safe;
 use crate::route::{KnownPriorities, Route};
 
 /// A route of this guild, as it is now.
@@ -13,7 +14,7 @@ pub(super) fn known_route(context: &CommandContext, guild: GuildId, id: RouteId)
 }
 
 pub(super) fn no_such_route(route: RouteId) -> Error {
-    Error::Refused(format!("This server has no route #{route}: `/alerts list` shows them."))
+    Error::refused(safe!("This server has no route #{}: `/alerts list` shows them.", route))
 }
 
 /// Which priorities this guild's community has: from its labels, or seen on calls.

@@ -17,7 +17,7 @@ use crate::actions::{ActionError, Actor, CadAction};
 use crate::event::Topic;
 use crate::ids::{ChannelId, GuildId, RoleId, UserId};
 use crate::outbox::PostKey;
-use crate::render::text;
+use crate::render::text::{SafeText, safe};
 use crate::route::{Listens, Route};
 use crate::world::Subject;
 
@@ -75,8 +75,8 @@ pub(super) async fn handle_message(ctx: &Context, context: &CommandContext, mess
             }
             react(ctx, message, REFUSED).await;
             if context.notice_throttle.is_due(actor.user, thread, context.clock.now()) {
-                let sentence = format!("Your message was not added as a note. {}", in_public(&error));
-                let reply = CreateMessage::new().content(text::cut(&sentence, 2_000)).reference_message(message);
+                let sentence = safe!("Your message was not added as a note. {}", in_public(&error));
+                let reply = CreateMessage::new().content(sentence.cut(2_000)).reference_message(message);
                 // A reply that pings nobody: the reaction says enough.
                 let sent = message.channel_id.send_message(ctx, reply.allowed_mentions(CreateAllowedMentions::new())).await;
                 if let Err(error) = sent {
@@ -89,11 +89,11 @@ pub(super) async fn handle_message(ctx: &Context, context: &CommandContext, mess
 }
 
 /// Why a message became no note, readable for everybody: what somebody lacks is private.
-fn in_public(error: &ActionError) -> String {
+fn in_public(error: &ActionError) -> SafeText {
     match error {
-        ActionError::NotPermitted(_) => "`/unit link` tells you, and only you, what is missing.".to_owned(),
-        ActionError::Over { what, .. } => format!("{what} is over."),
-        other => other.to_string(),
+        ActionError::NotPermitted(_) => "`/unit link` tells you, and only you, what is missing.".into(),
+        ActionError::Over { what, .. } => safe!("{} is over.", what),
+        other => other.sentence(),
     }
 }
 

@@ -9,6 +9,7 @@ use crate::commands::options::{Event, StyleChoice};
 use crate::commands::{autocomplete, reply};
 use crate::ids::{ChannelId, RoleId, ServerId};
 use crate::render::Style;
+use crate::render::text::{SafeText, safe};
 use crate::store::StyleIs;
 
 /// Post events of one kind in a channel
@@ -33,8 +34,8 @@ pub(super) async fn add(
     let role = role.map(|role| RoleId(role.get()));
     let made = make(ctx.data(), asker(ctx)?, ChannelId(channel.id.get()), role, vec![part], named).await?;
     let try_it = match event.0 {
-        crate::route::Listens::To(topic) if !made.ids().is_empty() => format!("\nTry it with `/alerts test event:{}`.", topic.as_str()),
-        _ => String::new(),
+        crate::route::Listens::To(topic) if !made.ids().is_empty() => safe!("\nTry it with `/alerts test event:{}`.", topic.as_str()),
+        _ => SafeText::default(),
     };
-    reply::say_with(ctx, made.sentences() + &try_it, made.rows()).await
+    reply::say_with(ctx, safe!("{}{}", made.sentences(), try_it), made.rows()).await
 }

@@ -12,6 +12,7 @@ use crate::commands::routes::{known_route, no_such_route};
 use crate::commands::wording::and;
 use crate::commands::{autocomplete, checks, reply};
 use crate::ids::{ChannelId, RoleId, RouteId, ServerId};
+use crate::render::text::{SafeText, safe};
 use crate::route::{Route, RouteEdit, Threads};
 use crate::store::EditRoute;
 
@@ -56,7 +57,7 @@ pub(super) async fn edit(
     }
     let known = known_route(context, asker.guild, route)?;
     if edit == RouteEdit::default() && channel.is_none() {
-        return Err(Error::Refused(format!(
+        return Err(Error::refused(safe!(
             "{} stays as it is: say what to change with `event:`, `channel:`, `server:`, `role:`, `style:` or `clear:`.",
             named(&known)
         )));
@@ -64,14 +65,14 @@ pub(super) async fn edit(
     checks::not_everyone(asker.guild, role)?;
     let community = context.community(asker.guild)?;
     if let Some(server) = server.filter(|server| !community.servers.contains(server)) {
-        return Err(Error::Refused(not_configured(server)));
+        return Err(Error::refused(not_configured(server)));
     }
     let mut access = None;
     if let Some(channel) = channel.map(|channel| ChannelId(channel.id.get())) {
         let there = checks::channel_access(context, asker.guild, channel, asker.here).await?;
         let threads = edit.of(&known).spec.threads() != Threads::Off;
         if let Some(hindrance) = if threads { there.hindrance_to_threads(channel) } else { there.hindrance(channel) } {
-            return Err(Error::Refused(hindrance));
+            return Err(Error::refused(hindrance));
         }
         edit.channel = Some((channel, there.is_forum()));
         access = Some(there);
@@ -81,24 +82,22 @@ pub(super) async fn edit(
     let (was, now) = match context.store.edit_route(asker.guild, route, edit).await? {
         EditRoute::Changed(both) => *both,
         EditRoute::Same(route) => {
-            return reply::say(ctx, format!("👌 Nothing changed. Route #{} is already {}.", route.id, describe(&route.spec))).await;
+            return reply::say(ctx, safe!("👌 Nothing changed. Route #{} is already {}.", route.id, describe(&route.spec))).await;
         }
         EditRoute::Taken(other) => return Err(taken(&context.store.routing_now().routes, other)),
         EditRoute::NotInForum(route) => {
             let sentence = not_in_forum(route.spec.channel, std::iter::once((route.spec.event, route.spec.style)));
-            return Err(Error::Refused(
-                sentence.unwrap_or_else(|| format!("<#{}> is a forum: choose a text channel.", route.spec.channel)),
-            ));
+            return Err(Error::refused(sentence.unwrap_or_else(|| safe!("<#{}> is a forum: choose a text channel.", route.spec.channel))));
         }
         EditRoute::Unknown => return Err(no_such_route(route)),
     };
-    let mut said = vec![format!("✏️ Route #{route} is changed: {}. It is now {}.", and(&changes(&was, &now)), describe(&now.spec))];
+    let mut said = vec![safe!("✏️ Route #{} is changed: {}. It is now {}.", route, and(&changes(&was, &now)), describe(&now.spec))];
     if now.spec.channel != was.spec.channel {
         context.open_again(asker.guild, now.spec.channel).await?;
-        said.push(format!("Cards that stand in <#{}> are still kept up to date there until their calls close.", was.spec.channel));
+        said.push(safe!("Cards that stand in <#{}> are still kept up to date there until their calls close.", was.spec.channel));
     }
     if was.spec.threads() != Threads::Off && now.spec.threads() == Threads::Off {
-        said.push("💡 It opens no threads any more: only calls have them, as `card` or `compact`.".to_owned());
+        said.push("💡 It opens no threads any more: only calls have them, as `card` or `compact`.".into());
     }
     if let Some(there) = access {
         said.extend(unpingable(context, asker.guild, now.spec.role, there).await);
@@ -106,30 +105,33 @@ pub(super) async fn edit(
     if !now.spec.forum && (now.spec.channel, now.spec.event, now.spec.server) != (was.spec.channel, was.spec.event, was.spec.server) {
         announce(context, asker, now.spec.channel, if now.spec.channel == was.spec.channel { "changed" } else { "on" }, &[&now.spec]).await;
     }
-    reply::say(ctx, said.join("\n")).await
+    reply::say(ctx, SafeText::join(said, "\n")).await
 }
 
-fn contradiction(option: &str) -> Error {
-    Error::Refused(format!("`{option}:` and `clear:{option}` contradict each other: leave one of them out."))
+fn contradiction(option: &'static str) -> Error {
+    Error::refused(safe!("`{}:` and `clear:{}` contradict each other: leave one of them out.", option, option))
 }
 
 fn taken(routes: &[Route], other: RouteId) -> Error {
-    let what = routes.iter().find(|route| route.id == other).map(|route| format!(": {}", describe(&route.spec))).unwrap_or_default();
-    Error::Refused(format!(
-        "Route #{other} is there already{what}. Change that one, or remove it first with `/alerts remove route:{other}`."
+    let what = routes.iter().find(|route| route.id == other).map(|route| safe!(": {}", describe(&route.spec))).unwrap_or_default();
+    Error::refused(safe!(
+        "Route #{} is there already{}. Change that one, or remove it first with `/alerts remove route:{}`.",
+        other,
+        what,
+        other
     ))
 }
 
 /// What is different, in the order of the options.
-fn changes(was: &Route, now: &Route) -> Vec<String> {
-    let server = |route: &Route| route.spec.server.map_or_else(|| "all servers".to_owned(), |server| format!("server {server}"));
-    let role = |route: &Route| route.spec.role.map_or_else(|| "nobody".to_owned(), |role| format!("<@&{role}>"));
+fn changes(was: &Route, now: &Route) -> Vec<SafeText> {
+    let server = |route: &Route| route.spec.server.map_or_else(|| "all servers".into(), |server| safe!("server {}", server));
+    let role = |route: &Route| route.spec.role.map_or_else(|| "nobody".into(), |role| safe!("<@&{}>", role));
     let all = [
-        (was.spec.event != now.spec.event).then(|| format!("{} → {}", was.spec.event.as_str(), now.spec.event.as_str())),
-        (was.spec.channel != now.spec.channel).then(|| format!("<#{}> → <#{}>", was.spec.channel, now.spec.channel)),
-        (was.spec.server != now.spec.server).then(|| format!("{} → {}", server(was), server(now))),
-        (was.spec.role != now.spec.role).then(|| format!("pinging {} → {}", role(was), role(now))),
-        (was.spec.style != now.spec.style).then(|| format!("{} → {}", style_word(was.spec.style), style_word(now.spec.style))),
+        (was.spec.event != now.spec.event).then(|| safe!("{} → {}", was.spec.event.as_str(), now.spec.event.as_str())),
+        (was.spec.channel != now.spec.channel).then(|| safe!("<#{}> → <#{}>", was.spec.channel, now.spec.channel)),
+        (was.spec.server != now.spec.server).then(|| safe!("{} → {}", server(was), server(now))),
+        (was.spec.role != now.spec.role).then(|| safe!("pinging {} → {}", role(was), role(now))),
+        (was.spec.style != now.spec.style).then(|| safe!("{} → {}", style_word(was.spec.style), style_word(now.spec.style))),
     ];
     all.into_iter().flatten().collect()
 }

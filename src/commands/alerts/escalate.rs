@@ -11,6 +11,7 @@ use crate::commands::wording::and;
 use crate::commands::{autocomplete, checks, reply};
 use crate::event::Topic;
 use crate::ids::{RoleId, RouteId};
+use crate::render::text::{SafeText, safe};
 use crate::route::{Escalation, EscalationStep, Listens, MAX_STEPS, Route};
 
 /// Who is called next when nobody takes a 911, a panic or a page
@@ -45,8 +46,8 @@ pub(super) async fn escalate(
         });
         let Some((route, found)) = changed.await? else { return Err(no_such_route(route)) };
         let said = match (found, route.spec.rule.escalation.is_empty()) {
-            (false, _) => format!("👌 Nothing changed: there is no such step. {}", shown(&route)),
-            (true, true) => format!("🔕 {} calls nobody else when nobody answers.", named(&route)),
+            (false, _) => safe!("👌 Nothing changed: there is no such step. {}", shown(&route)),
+            (true, true) => safe!("🔕 {} calls nobody else when nobody answers.", named(&route)),
             (true, false) => shown(&route),
         };
         return reply::say(ctx, said).await;
@@ -61,7 +62,7 @@ pub(super) async fn escalate(
         }
     };
     if !waits_for_answers(known.spec.event) {
-        return Err(Error::refused(format!(
+        return Err(Error::refused(safe!(
             "{} has nothing that waits for an answer: choose a route for `911`, `panic`, `pager` or `all`.",
             named(&known)
         )));
@@ -73,14 +74,15 @@ pub(super) async fn escalate(
     let changed = context.store.change_rule(asker.guild, route, move |rule| rule.escalation.set(step)).await?;
     match changed {
         None => Err(no_such_route(route)),
-        Some((route, false)) => Err(Error::refused(format!(
-            "{} has {MAX_STEPS} steps already, which is as many as there may be: give one of them another role, or take one away with `/alerts escalate route:{} minutes: off:True`.",
+        Some((route, false)) => Err(Error::refused(safe!(
+            "{} has {} steps already, which is as many as there may be: give one of them another role, or take one away with `/alerts escalate route:{} minutes: off:True`.",
             named(&route),
+            MAX_STEPS,
             route.id
         ))),
         Some((route, true)) => {
-            let said: Vec<String> = [Some(shown(&route)), hint].into_iter().flatten().collect();
-            reply::say(ctx, said.join("\n")).await
+            let said: Vec<SafeText> = [Some(shown(&route)), hint].into_iter().flatten().collect();
+            reply::say(ctx, SafeText::join(said, "\n")).await
         }
     }
 }
@@ -93,13 +95,14 @@ fn waits_for_answers(event: Listens) -> bool {
 }
 
 /// The rule as a sentence.
-fn shown(route: &Route) -> String {
+fn shown(route: &Route) -> SafeText {
     let steps = steps(&route.spec.rule.escalation);
     if steps.is_empty() {
-        return format!(
-            "{} calls nobody else when nobody answers. `/alerts escalate route:{} minutes:5 role:` adds a step; there may be {MAX_STEPS}.",
+        return safe!(
+            "{} calls nobody else when nobody answers. `/alerts escalate route:{} minutes:5 role:` adds a step; there may be {}.",
             named(route),
-            route.id
+            route.id,
+            MAX_STEPS
         );
     }
     let what = match route.spec.event {
@@ -108,9 +111,10 @@ fn shown(route: &Route) -> String {
         Listens::To(Topic::Pager) => "page",
         Listens::To(_) => "911 call",
     };
-    format!(
-        "⏰ {}: a {what} that nobody takes or attaches to calls {}, each once. Mute and quiet hours hold it back.",
+    safe!(
+        "⏰ {}: a {} that nobody takes or attaches to calls {}, each once. Mute and quiet hours hold it back.",
         named(route),
+        what,
         and(&steps)
     )
 }

@@ -11,7 +11,7 @@ use crate::commands::routes::{known_priorities, known_route, no_such_route};
 use crate::commands::{autocomplete, reply};
 use crate::ids::RouteId;
 use crate::ingest::{Request, Tried, TryFilter};
-use crate::render::text;
+use crate::render::text::{SafeText, safe};
 use crate::route::{Criterion, Filter, FilterError, KnownPriorities, Route, Rule};
 
 /// How long ingest may take to try a filter.
@@ -72,9 +72,9 @@ pub(super) async fn filter(
         outcome?;
         route
     };
-    let tried = tried(context, &known).await.map(|tried| format!(" {tried}")).unwrap_or_default();
-    let sentence = text::cut(&known.spec.rule.filter.sentence(known.spec.event), SENTENCE);
-    reply::say(ctx, format!("🔎 {}: {sentence}{tried}", named(&known))).await
+    let tried = tried(context, &known).await.map(|tried| safe!(" {}", tried)).unwrap_or_default();
+    let sentence = known.spec.rule.filter.sentence(known.spec.event).cut(SENTENCE);
+    reply::say(ctx, safe!("🔎 {}: {}{}", named(&known), sentence, tried)).await
 }
 
 /// Every change or, if one can't be used, none.
@@ -89,7 +89,7 @@ fn change(rule: &mut Rule, changes: &[(Criterion, String)], priorities: &KnownPr
 }
 
 /// What the route's filter would have done to the latest events. Empty for a filter without criteria.
-async fn tried(context: &CommandContext, route: &Route) -> Option<String> {
+async fn tried(context: &CommandContext, route: &Route) -> Option<SafeText> {
     if route.spec.rule.filter.is_empty() {
         return None;
     }
@@ -101,18 +101,19 @@ async fn tried(context: &CommandContext, route: &Route) -> Option<String> {
         outcome.await.ok()
     };
     let tried = tokio::time::timeout(PATIENCE, asked).await.ok().flatten();
-    Some(tried.map_or_else(|| "It's active now. The bot is too busy to try it on past events.".to_owned(), sentence))
+    Some(tried.map_or_else(|| "It's active now. The bot is too busy to try it on past events.".into(), sentence))
 }
 
-fn sentence(tried: Tried) -> String {
+fn sentence(tried: Tried) -> SafeText {
     match (tried.through, tried.of) {
-        (_, 0) => "No event that this route listens to has come yet, so it could not be tried.".to_owned(),
-        (0, 1) => "It would not have let through the only event so far.".to_owned(),
-        (0, of) => format!(
-            "⚠️ Check its values: with them this route would have been silent. It would have let through 0 of the last {of} events."
+        (_, 0) => "No event that this route listens to has come yet, so it could not be tried.".into(),
+        (0, 1) => "It would not have let through the only event so far.".into(),
+        (0, of) => safe!(
+            "⚠️ Check its values: with them this route would have been silent. It would have let through 0 of the last {} events.",
+            of
         ),
-        (_, 1) => "It would have let through the only event so far.".to_owned(),
-        (through, of) => format!("It would have let through {through} of the last {of} events."),
+        (_, 1) => "It would have let through the only event so far.".into(),
+        (through, of) => safe!("It would have let through {} of the last {} events.", through, of),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::commands::route_wording::settings;
 use crate::commands::wording::counted;
 use crate::ids::ChannelId;
 use crate::outbox::queue::ParkedChannel;
-use crate::render::text;
+use crate::render::text::{self, SafeText, safe};
 use crate::route::Route;
 
 /// Longest sentence of a filter here (UTF-16 units): `/alerts filter` shows all of it.
@@ -25,22 +25,22 @@ pub(super) async fn list(ctx: Context<'_>) -> Result<(), Error> {
     let context = ctx.data();
     let routing = context.store.routing_now();
     let quiet = routing.guilds.get(&guild).and_then(|guild| guild.quiet.as_ref()).map(|quiet| {
-        let hint = quiet.hint().map(|hint| format!("\n{hint}")).unwrap_or_default();
-        format!("🌙 {}{hint}", quiet.sentence())
+        let hint = quiet.hint().map(|hint| safe!("\n{}", hint)).unwrap_or_default();
+        safe!("🌙 {}{}", quiet.sentence(), hint)
     });
     let routes: Vec<&Route> = routing.routes.iter().filter(|route| route.guild == guild).collect();
     if routes.is_empty() {
         let nothing = "Nothing is posted in this server yet. Begin with `/cad setup`, or with `/alerts preset name:essentials channel:#your-channel`.";
-        return reply::say(ctx, [Some(nothing.to_owned()), quiet].into_iter().flatten().collect::<Vec<_>>().join("\n")).await;
+        return reply::say(ctx, SafeText::join([Some(nothing.into()), quiet].into_iter().flatten(), "\n")).await;
     }
     let parked = context.store.parked().await?;
-    let title = format!("🔔 {}", counted(routes.len(), "alert route", "alert routes"));
-    let lines: Vec<String> = quiet.into_iter().chain(lines(&routes, &parked, context.clock.now())).collect();
-    reply::list(ctx, &title, &lines, reply::BLUE).await
+    let title = safe!("🔔 {}", counted(routes.len(), "alert route", "alert routes"));
+    let lines: Vec<SafeText> = quiet.into_iter().chain(lines(&routes, &parked, context.clock.now())).collect();
+    reply::list(ctx, title, &lines, reply::BLUE).await
 }
 
 /// By channel; a channel without access for the bot says so.
-fn lines(routes: &[&Route], parked: &[ParkedChannel], now: UnixMs) -> Vec<String> {
+fn lines(routes: &[&Route], parked: &[ParkedChannel], now: UnixMs) -> Vec<SafeText> {
     let mut channels: BTreeMap<ChannelId, Vec<&Route>> = BTreeMap::new();
     for route in routes {
         channels.entry(route.spec.channel).or_default().push(route);
@@ -48,27 +48,27 @@ fn lines(routes: &[&Route], parked: &[ParkedChannel], now: UnixMs) -> Vec<String
     let mut lines = Vec::new();
     for (channel, routes) in channels {
         let forum = if routes.iter().any(|route| route.spec.forum) { " (forum)" } else { "" };
-        lines.push(format!("**<#{channel}>**{forum}"));
+        lines.push(safe!("**<#{}>**{}", channel, forum));
         if let Some(parked) = parked.iter().find(|parked| parked.channel == channel) {
             let reason = text::line(&parked.reason, 200);
-            lines.push(format!("⚠️ closed to the bot since <t:{}:R>: {reason}. See `/cad diagnose`.", parked.since.secs()));
+            lines.push(safe!("⚠️ closed to the bot since <t:{}:R>: {}. See `/cad diagnose`.", parked.since.secs(), reason));
         }
         for route in routes {
             lines.push(line(route, now));
             if !route.spec.rule.filter.is_empty() {
-                lines.push(format!("   ↳ {}", text::cut(&route.spec.rule.filter.sentence(route.spec.event), FILTER)));
+                lines.push(safe!("   ↳ {}", route.spec.rule.filter.sentence(route.spec.event).cut(FILTER)));
             }
         }
     }
     lines
 }
 
-fn line(route: &Route, now: UnixMs) -> String {
-    let role = route.spec.role.map(|role| format!(" · <@&{role}>")).unwrap_or_default();
-    let server = route.spec.server.map(|server| format!(" · server {server}")).unwrap_or_default();
+fn line(route: &Route, now: UnixMs) -> SafeText {
+    let role = route.spec.role.map(|role| safe!(" · <@&{}>", role)).unwrap_or_default();
+    let server = route.spec.server.map(|server| safe!(" · server {}", server)).unwrap_or_default();
     let off = if route.enabled { "" } else { " · switched off" };
-    let rest: String = settings(route, now).iter().map(|said| format!(" · {said}")).collect();
-    format!("`#{}` {} · {}{server}{role}{rest}{off}", route.id, route.spec.event.as_str(), style_word(route.spec.style))
+    let rest = SafeText::join(settings(route, now).iter().map(|said| safe!(" · {}", said)), "");
+    safe!("`#{}` {} · {}{}{}{}{}", route.id, route.spec.event.as_str(), style_word(route.spec.style), server, role, rest, off)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use crate::commands::route_wording::{gets_panics, named, until};
 use crate::commands::routes::{known_route, no_such_route};
 use crate::commands::{autocomplete, reply};
 use crate::ids::RouteId;
+use crate::render::text::{SafeText, safe};
 use crate::route::{Mute, Route};
 
 /// No pings and no sounds of a route for a while; an option left out stays as it is
@@ -34,7 +35,7 @@ pub(super) async fn mute(
         let changed = context.store.change_rule(guild, route, move |rule| rule.mute.take_if(|mute| mute.covers(now)).is_some()).await?;
         let Some((route, was)) = changed else { return Err(no_such_route(route)) };
         let name = named(&route);
-        return reply::say(ctx, if was { format!("🔔 {name} sounds again.") } else { format!("👌 {name} was not muted.") }).await;
+        return reply::say(ctx, if was { safe!("🔔 {} sounds again.", name) } else { safe!("👌 {} was not muted.", name) }).await;
     }
     let end = length.map(|length| Mute::parse_for(&length)).transpose()?.map(|length| now.plus(length));
     if end.is_none() && panic.is_none() {
@@ -50,25 +51,28 @@ pub(super) async fn mute(
     match changed.await? {
         None => Err(no_such_route(route)),
         Some((route, None)) => {
-            Err(Error::Refused(format!("{} isn't muted: say for how long, e.g. `/alerts mute route:{} for:2h`.", named(&route), route.id)))
+            Err(Error::refused(safe!("{} isn't muted: say for how long, e.g. `/alerts mute route:{} for:2h`.", named(&route), route.id)))
         }
         Some((route, Some(()))) => reply::say(ctx, sentence(&route, now)).await,
     }
 }
 
 /// As it is now.
-fn sentence(route: &Route, now: UnixMs) -> String {
+fn sentence(route: &Route, now: UnixMs) -> SafeText {
     let (name, id) = (named(route), route.id);
     let Some(mute) = route.spec.rule.mute.filter(|mute| mute.covers(now)) else {
-        return format!("🔔 {name} isn't muted. `/alerts mute route:{id} for:2h` mutes it for two hours.");
+        return safe!("🔔 {} isn't muted. `/alerts mute route:{} for:2h` mutes it for two hours.", name, id);
     };
     let panics = match (gets_panics(route), mute.panic) {
         (_, true) => "Panics make no sound there either.",
         (true, false) => "Panics still sound, unless you set `panic:True`.",
         (false, false) => "Panics come over other routes and still sound.",
     };
-    format!(
-        "🔇 {name} is muted {}: its cards come without pings and sounds. {panics} `/alerts unmute route:{id}` ends it.",
-        until(mute.until)
+    safe!(
+        "🔇 {} is muted {}: its cards come without pings and sounds. {} `/alerts unmute route:{}` ends it.",
+        name,
+        until(mute.until),
+        panics,
+        id
     )
 }

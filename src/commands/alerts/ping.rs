@@ -10,6 +10,7 @@ use crate::commands::route_wording::{named, pings};
 use crate::commands::routes::{known_route, no_such_route};
 use crate::commands::{autocomplete, checks, reply};
 use crate::ids::{RoleId, RouteId};
+use crate::render::text::{SafeText, safe};
 use crate::route::{PingEdit, Route, When};
 
 /// Whom a route pings, when, and how often at most; an option left out stays as it is
@@ -54,14 +55,14 @@ pub(super) async fn ping(
     let wanted = now.spec.role.filter(|_| now.spec.rule.when != Some(When::Never));
     let hint = unpingable(context, asker.guild, wanted, access).await;
     let Some((_, changed)) = context.store.set_ping(asker.guild, route, edit).await? else { return Err(no_such_route(route)) };
-    let said: Vec<String> = [Some(shown(&changed)), hint].into_iter().flatten().collect();
-    reply::say(ctx, said.join("\n")).await
+    let said: Vec<SafeText> = [Some(shown(&changed)), hint].into_iter().flatten().collect();
+    reply::say(ctx, SafeText::join(said, "\n")).await
 }
 
 /// As it is now.
-fn shown(route: &Route) -> String {
+fn shown(route: &Route) -> SafeText {
     match route.spec.role {
         Some(role) => pings(route, role),
-        None => format!("🔕 {} pings nobody. `/alerts ping route:{} role:` sets a role.", named(route), route.id),
+        None => safe!("🔕 {} pings nobody. `/alerts ping route:{} role:` sets a role.", named(route), route.id),
     }
 }

@@ -8,6 +8,7 @@ use crate::commands::errors::Error;
 use crate::commands::options::PresetChoice;
 use crate::commands::reply;
 use crate::ids::{ChannelId, RoleId};
+use crate::render::text::safe;
 use crate::store::StyleIs;
 
 /// A ready-made set of routes for one channel
@@ -24,5 +25,5 @@ pub(super) async fn preset(
     let role = role.map(|role| RoleId(role.get()));
     let made = make(ctx.data(), asker(ctx)?, ChannelId(channel.id.get()), role, parts_of(name.0, &[None]), StyleIs::Default).await?;
     let test = name.0.routes().first().map_or("911", |(topic, ..)| topic.as_str());
-    reply::say_with(ctx, format!("{}\nTry it with `/alerts test event:{test}`.", made.sentences()), made.rows()).await
+    reply::say_with(ctx, safe!("{}\nTry it with `/alerts test event:{}`.", made.sentences(), test), made.rows()).await
 }

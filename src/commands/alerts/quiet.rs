@@ -3,6 +3,7 @@
 use crate::commands::context::{Context, guild_of};
 use crate::commands::errors::Error;
 use crate::commands::{autocomplete, reply};
+use crate::render::text::{SafeText, safe};
 use crate::route::Quiet;
 
 const EXAMPLE: &str = "`/alerts quiet from:22:00 to:7:00 timezone:Europe/Berlin`";
@@ -37,16 +38,16 @@ pub(super) async fn quiet(
                 return reply::say(ctx, "👌 This server has no quiet hours.").await;
             }
             context.store.set_quiet(guild, None).await?;
-            "🔔 The quiet hours are off: alerts sound at any time.".to_owned()
+            "🔔 The quiet hours are off: alerts sound at any time.".into()
         }
         (None, None, None, None) => match known {
-            Some(quiet) => format!("{} `/alerts quiet off:True` turns them off.", sentence(&quiet, context.clock.now())),
-            None => format!("This server has no quiet hours. Set them with {EXAMPLE}."),
+            Some(quiet) => safe!("{} `/alerts quiet off:True` turns them off.", sentence(&quiet, context.clock.now())),
+            None => safe!("This server has no quiet hours. Set them with {}.", EXAMPLE),
         },
         (from, to, timezone, panic) => {
             let quiet = match (known, &from, &to, &timezone) {
                 (None, Some(from), Some(to), Some(timezone)) => Quiet::new(from, to, timezone, panic.unwrap_or(false))?,
-                (None, ..) => return Err(Error::Refused(format!("Quiet hours need `from:`, `to:` and `timezone:`, as in {EXAMPLE}."))),
+                (None, ..) => return Err(Error::refused(safe!("Quiet hours need `from:`, `to:` and `timezone:`, as in {}.", EXAMPLE))),
                 // Options that aren't named stay.
                 (Some(known), ..) => known.with(from.as_deref(), to.as_deref(), timezone.as_deref(), panic)?,
             };
@@ -58,10 +59,10 @@ pub(super) async fn quiet(
     reply::say(ctx, said).await
 }
 
-fn sentence(quiet: &Quiet, now: crate::clock::UnixMs) -> String {
+fn sentence(quiet: &Quiet, now: crate::clock::UnixMs) -> SafeText {
     let panics = if quiet.panic { "" } else { " Panics still sound, unless you set `panic:True`." };
     // Somebody who chose a wrong time zone sees it here.
     let now = if quiet.covers(now) { "it is quiet" } else { "it is not quiet" };
-    let hint = quiet.hint().map(|hint| format!("\n{hint}")).unwrap_or_default();
-    format!("🌙 {} Cards then come without pings and sounds; right now {now}.{panics}{hint}", quiet.sentence())
+    let hint = quiet.hint().map(|hint| safe!("\n{}", hint)).unwrap_or_default();
+    safe!("🌙 {} Cards then come without pings and sounds; right now {}.{}{}", quiet.sentence(), now, panics, hint)
 }

@@ -6,6 +6,7 @@ use crate::commands::route_wording::describe;
 use crate::commands::routes::no_such_route;
 use crate::commands::{autocomplete, reply};
 use crate::ids::RouteId;
+use crate::render::text::safe;
 
 /// Stop posting: removes one route
 #[poise::command(slash_command, guild_only)]
@@ -26,6 +27,9 @@ pub(super) async fn remove(
         return Err(no_such_route(route));
     }
     let what = known.map(|known| describe(&known.spec)).unwrap_or_default();
-    reply::say(ctx, format!("🗑️ Route #{route} removed: {what}. Cards that stand there are still kept up to date until their calls close."))
-        .await
+    reply::say(
+        ctx,
+        safe!("🗑️ Route #{} removed: {}. Cards that stand there are still kept up to date until their calls close.", route, what),
+    )
+    .await
 }

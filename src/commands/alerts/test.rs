@@ -13,6 +13,7 @@ use crate::commands::{autocomplete, reply};
 use crate::event::Topic;
 use crate::ids::{ChannelId, GuildId, RouteId};
 use crate::ingest::{Request, TestAlert};
+use crate::render::text::{SafeText, safe};
 use crate::route::{Listens, Route};
 
 /// Time limit for ingest.
@@ -37,10 +38,10 @@ pub(super) async fn test(
 }
 
 /// A description of what was sent.
-pub(in crate::commands) fn sentence(topic: Topic, channels: &[ChannelId], full: bool) -> String {
-    let places: Vec<String> = channels.iter().map(|channel| format!("<#{channel}>")).collect();
+pub(in crate::commands) fn sentence(topic: Topic, channels: &[ChannelId], full: bool) -> SafeText {
+    let places: Vec<SafeText> = channels.iter().map(|channel| safe!("<#{}>", channel)).collect();
     let pings = if full { "It pings as a real one would." } else { "It pings nobody." };
-    format!("🧪 A test alert ({}) is on its way to {}. {pings}", topic.as_str(), and(&places))
+    safe!("🧪 A test alert ({}) is on its way to {}. {}", topic.as_str(), and(&places), pings)
 }
 
 /// Gives a test to ingest. Returns the channels it goes to: at least one.
@@ -60,18 +61,19 @@ pub(in crate::commands) async fn send(
             let known = own.iter().find(|known| known.id == id).ok_or_else(|| no_such_route(id))?;
             if !fits(&known) {
                 let what = if known.enabled {
-                    format!("listens to {}, not to {}", known.spec.event.as_str(), topic.as_str())
+                    safe!("listens to {}, not to {}", known.spec.event.as_str(), topic.as_str())
                 } else {
                     "is switched off".into()
                 };
-                return Err(Error::Refused(format!("Route #{id} {what}: choose another event or route.")));
+                return Err(Error::refused(safe!("Route #{} {}: choose another event or route.", id, what)));
             }
             Some(known)
         }
     };
     let Some(chosen) = chosen else {
-        return Err(Error::Refused(format!(
-            "Nothing in this server listens to {0}: add a route with `/alerts add event:{0} channel:#your-channel`.",
+        return Err(Error::refused(safe!(
+            "Nothing in this server listens to {}: add a route with `/alerts add event:{} channel:#your-channel`.",
+            topic.as_str(),
             topic.as_str()
         )));
     };
@@ -91,8 +93,9 @@ pub(in crate::commands) async fn send(
     };
     if channels.is_empty() {
         let id = chosen.id;
-        return Err(Error::Refused(format!(
-            "The test went nowhere: route #{id} shows nothing of such an event in its style. Choose another style with `/alerts edit`."
+        return Err(Error::refused(safe!(
+            "The test went nowhere: route #{} shows nothing of such an event in its style. Choose another style with `/alerts edit`.",
+            id
         )));
     }
     Ok(channels)

@@ -8,6 +8,7 @@ use crate::commands::routes::{known_route, no_such_route};
 use crate::commands::{autocomplete, checks, reply, threads};
 use crate::ids::RouteId;
 use crate::render::Style;
+use crate::render::text::{SafeText, safe};
 use crate::route::{Route, Rule, Threads};
 use crate::store::Store;
 
@@ -46,11 +47,11 @@ pub(super) async fn thread(
     }
     if named_mode.is_some_and(|mode| mode != Threads::Off) {
         if let Some(sentence) = cannot(&known) {
-            return Err(Error::Refused(sentence));
+            return Err(Error::refused(sentence));
         }
         let access = checks::channel_access(context, asker.guild, known.spec.channel, asker.here).await?;
         if let Some(hindrance) = access.hindrance_to_threads(known.spec.channel) {
-            return Err(Error::Refused(hindrance));
+            return Err(Error::refused(hindrance));
         }
     }
     let Some(changed) = set(&context.store, &known, named_mode, notes).await? else {
@@ -69,38 +70,43 @@ async fn set(store: &Store, known: &Route, mode: Option<Threads>, notes: Option<
 }
 
 /// Why this route can't have threads, with the fix.
-fn cannot(route: &Route) -> Option<String> {
+fn cannot(route: &Route) -> Option<SafeText> {
     let (name, id) = (named(route), route.id);
     if !route.spec.event.has_cards() {
-        return Some(format!(
-            "{name} has no cards of calls, so nothing to open a thread on: choose a route for `911`, `civil`, `panic`, `dispatch` or `all`."
+        return Some(safe!(
+            "{} has no cards of calls, so nothing to open a thread on: choose a route for `911`, `civil`, `panic`, `dispatch` or `all`.",
+            name
         ));
     }
     match route.spec.style {
         Style::Card | Style::Compact => None,
-        Style::Log => Some(format!(
-            "{name} writes log lines, and a thread needs a card: give it another style first with `/alerts edit route:{id} style:card`."
+        Style::Log => Some(safe!(
+            "{} writes log lines, and a thread needs a card: give it another style first with `/alerts edit route:{} style:card`.",
+            name,
+            id
         )),
-        Style::Public => Some(format!(
-            "{name} is public, and notes with names would stand in its threads: give it another style first with `/alerts edit route:{id} style:card`, or let another route have threads."
+        Style::Public => Some(safe!(
+            "{} is public, and notes with names would stand in its threads: give it another style first with `/alerts edit route:{} style:card`, or let another route have threads.",
+            name,
+            id
         )),
     }
 }
 
-fn sentence(route: &Route, mode: Threads) -> String {
+fn sentence(route: &Route, mode: Threads) -> SafeText {
     let notes = match (route.spec.rule.thread_notes, mode, route.spec.forum) {
         (false, ..) | (true, Threads::Off, false) => "",
         (true, ..) => " What members with the permission for it write there becomes a note of the call; `notes:off` ends that.",
     };
     let name = named(route);
     let threads = match (mode, route.spec.forum) {
-        (Threads::Off, false) => format!("🧵 {name} opens no threads. Those that are open stay."),
-        (Threads::Off, true) => format!("🧵 {name}: each call is a post of the forum still, and its notes stand on the card only."),
-        (_, true) => format!("🧵 {name}: each call is a post of the forum, and its notes are written into it."),
+        (Threads::Off, false) => safe!("🧵 {} opens no threads. Those that are open stay.", name),
+        (Threads::Off, true) => safe!("🧵 {}: each call is a post of the forum still, and its notes stand on the card only.", name),
+        (_, true) => safe!("🧵 {}: each call is a post of the forum, and its notes are written into it.", name),
         (Threads::OnFirstNote, false) => {
-            format!("🧵 {name} opens a thread on a call's card with the first note; all its notes are written there.")
+            safe!("🧵 {} opens a thread on a call's card with the first note; all its notes are written there.", name)
         }
-        (Threads::Always, false) => format!("🧵 {name} opens a thread on every new call's card; all its notes are written there."),
+        (Threads::Always, false) => safe!("🧵 {} opens a thread on every new call's card; all its notes are written there.", name),
     };
-    format!("{threads}{notes}")
+    safe!("{}{}", threads, notes)
 }

@@ -7,6 +7,7 @@ use crate::commands::routes::no_such_route;
 use crate::commands::wording::and;
 use crate::commands::{autocomplete, reply};
 use crate::ids::RouteId;
+use crate::render::text::{SafeText, safe};
 use crate::route::Rule;
 
 /// Let a muted route sound again, or all of them
@@ -27,22 +28,22 @@ pub(super) async fn unmute(
     let said = match route {
         Some(id) => match context.store.change_rule(guild, id, open).await? {
             None => return Err(no_such_route(id)),
-            Some((route, true)) => format!("🔔 {} sounds again.", named(&route)),
-            Some((route, false)) => format!("👌 {} was not muted.", named(&route)),
+            Some((route, true)) => safe!("🔔 {} sounds again.", named(&route)),
+            Some((route, false)) => safe!("👌 {} was not muted.", named(&route)),
         },
         None => {
             let opened = context.store.change_rules(guild, move |rule| {
                 open(rule);
             });
-            let opened: Vec<String> = opened.await?.iter().map(|route| format!("#{}", route.id)).collect();
+            let opened: Vec<SafeText> = opened.await?.iter().map(|route| safe!("#{}", route.id)).collect();
             match opened.as_slice() {
-                [] => "👌 No route of this server was muted.".to_owned(),
-                [one] => format!("🔔 Route {one} sounds again."),
-                more => format!("🔔 Routes {} sound again.", and(more)),
+                [] => "👌 No route of this server was muted.".into(),
+                [one] => safe!("🔔 Route {} sounds again.", one),
+                more => safe!("🔔 Routes {} sound again.", and(more)),
             }
         }
     };
     let quiet = context.store.routing_now().guilds.get(&guild).is_some_and(|guild| guild.quiet.is_some());
     let quiet = if quiet { " The quiet hours of this server go on: `/alerts quiet` shows them." } else { "" };
-    reply::say(ctx, said + quiet).await
+    reply::say(ctx, safe!("{}{}", said, quiet)).await
 }

@@ -9,6 +9,7 @@ use crate::commands::options::KindChoice;
 use crate::commands::route_wording::{describe_board, not_configured};
 use crate::commands::{autocomplete, checks, reply};
 use crate::ids::{ChannelId, ServerId};
+use crate::render::text::safe;
 use crate::store::AddBoard;
 
 /// Put up a message that keeps itself up to date
@@ -29,20 +30,22 @@ pub(super) async fn create(
     let community = context.community(asker.guild)?;
     let (channel, server) = (ChannelId(channel.id.get()), server.map(ServerId));
     if let Some(unknown) = server.filter(|server| !community.servers.contains(server)) {
-        return Err(Error::Refused(not_configured(unknown)));
+        return Err(Error::refused(not_configured(unknown)));
     }
     let access = checks::channel_access(context, asker.guild, channel, asker.here).await?;
     if let Some(hindrance) = access.hindrance(channel) {
-        return Err(Error::Refused(hindrance));
+        return Err(Error::refused(hindrance));
     }
     context.store.ensure_guild(asker.guild, &community.id).await?;
     let board = match context.store.add_board(asker.guild, channel, kind.0, server, asker.user, context.clock.now()).await? {
         AddBoard::Added(board) => board,
         AddBoard::Same(board) => {
-            let said = format!(
-                "👌 Board #{0} is exactly that already: {1}. `/board refresh board:{0}` draws it again, `/board remove board:{0}` takes it away.",
+            let said = safe!(
+                "👌 Board #{} is exactly that already: {}. `/board refresh board:{}` draws it again, `/board remove board:{}` takes it away.",
                 board.id,
-                describe_board(&board)
+                describe_board(&board),
+                board.id,
+                board.id
             );
             return reply::say(ctx, said).await;
         }
@@ -55,6 +58,9 @@ pub(super) async fn create(
         Some(_) => "It appears there now and keeps itself up to date.",
         None => "It appears there with the next change in the CAD.",
     };
-    reply::say(ctx, format!("✅ Board #{0}: {1}. {soon} Take it away with `/board remove board:{0}`.", board.id, describe_board(&board)))
-        .await
+    reply::say(
+        ctx,
+        safe!("✅ Board #{}: {}. {} Take it away with `/board remove board:{}`.", board.id, describe_board(&board), soon, board.id),
+    )
+    .await
 }

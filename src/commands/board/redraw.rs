@@ -9,6 +9,7 @@ use crate::commands::errors::Error;
 use crate::ids::{BoardId, GuildId};
 use crate::ingest::Request;
 use crate::ingest::boards::Redraw;
+use crate::render::text::safe;
 
 /// Time limit for ingest during a command.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -25,5 +26,5 @@ pub(in crate::commands) async fn redraw(context: &CommandContext, guild: GuildId
 }
 
 pub(super) fn no_such_board(board: BoardId) -> Error {
-    Error::Refused(format!("This server has no board #{board}: choose one from the list that `/board remove` shows while you type."))
+    Error::refused(safe!("This server has no board #{}: choose one from the list that `/board remove` shows while you type.", board))
 }

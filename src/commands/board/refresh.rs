@@ -6,6 +6,7 @@ use crate::commands::errors::Error;
 use crate::commands::route_wording::describe_board;
 use crate::commands::{autocomplete, checks, reply};
 use crate::ids::BoardId;
+use crate::render::text::{SafeText, safe};
 use crate::route::Board;
 
 /// Draw boards again, now: one that somebody deleted comes back
@@ -33,17 +34,17 @@ pub(super) async fn refresh(
     let mut said = Vec::new();
     for board in &wanted {
         match standpoint.in_channel(context, board.channel).await?.hindrance(board.channel) {
-            Some(hindrance) => said.push(format!("❌ Board #{}: {hindrance}", board.id)),
+            Some(hindrance) => said.push(safe!("❌ Board #{}: {}", board.id, hindrance)),
             None => {
                 context.store.resend_board(board, context.clock.now()).await?;
                 context.open_again(board.guild, board.channel).await?;
-                said.push(format!("🔄 Board #{}: {}.", board.id, describe_board(board)));
+                said.push(safe!("🔄 Board #{}: {}.", board.id, describe_board(board)));
             }
         }
     }
     let one = board.filter(|_| wanted.len() == 1);
     if redraw(context, guild, one).await.is_none() {
-        said.push("They are drawn with the next change in the CAD.".to_owned());
+        said.push("They are drawn with the next change in the CAD.".into());
     }
-    reply::say(ctx, said.join("\n")).await
+    reply::say(ctx, SafeText::join(said, "\n")).await
 }

@@ -10,12 +10,15 @@ use crate::commands::{autocomplete, reply};
 use crate::discord::rest::AskError;
 use crate::ids::{BoardId, MessageId};
 use crate::outbox::queue::BoardRemoval;
+use crate::render::text::{self, SafeText, safe};
 use crate::route::Board;
 
 /// How often a board that is being sent is checked …
 const TRIES: u32 = 40;
 /// … and with this pause: longer in all than one request to Discord usually takes.
 const PAUSE: Duration = Duration::from_millis(250);
+/// Longest reason of Discord in an answer (UTF-16 units).
+const REASON: usize = 200;
 
 /// Take a board away, and its message with it
 #[poise::command(slash_command, guild_only)]
@@ -34,24 +37,28 @@ pub(super) async fn remove(
 }
 
 /// Deletes the message of a board that was just removed. Returns the result in words.
-pub(in crate::commands) async fn take_away(context: &CommandContext, removed: &Board) -> Result<String, Error> {
+pub(in crate::commands) async fn take_away(context: &CommandContext, removed: &Board) -> Result<SafeText, Error> {
     let board = removed.id;
     // Once ingest answers, its changes are on disk, and it won't draw this board anymore.
     redraw(context, removed.guild, Some(board)).await;
     let Some(message) = unpost(context, removed).await? else {
-        return Ok(format!("🗑️ Board #{board} removed: {}.", describe_board(removed)));
+        return Ok(safe!("🗑️ Board #{} removed: {}.", board, describe_board(removed)));
     };
     Ok(match context.rest.delete(removed.channel, message).await {
-        Ok(()) => format!("🗑️ Board #{board} removed, its message too: {}.", describe_board(removed)),
+        Ok(()) => safe!("🗑️ Board #{} removed, its message too: {}.", board, describe_board(removed)),
         Err(error) => {
-            let why = match error {
-                AskError::Refused(reason) => reason,
-                other => other.to_string(),
-            };
             let url = crate::render::notice::message_url(removed.guild, removed.channel, message);
-            format!("🗑️ Board #{board} removed, but its message could not be deleted ({why}): delete it by hand: {url}")
+            safe!("🗑️ Board #{} removed, but its message could not be deleted ({}): delete it by hand: {}", board, why(&error), url)
         }
     })
+}
+
+/// In Discord's own words.
+fn why(error: &AskError) -> SafeText {
+    match error {
+        AskError::Refused(reason) => text::line(reason, REASON),
+        other => text::line(&other.to_string(), REASON),
+    }
 }
 
 /// Deletes the board's post, once it is not being sent to Discord any more. Returns its message, if there is one.
@@ -62,8 +69,19 @@ async fn unpost(context: &CommandContext, board: &Board) -> Result<Option<Messag
             BoardRemoval::BeingSent => tokio::time::sleep(PAUSE).await,
         }
     }
-    Err(Error::Refused(format!(
+    Err(Error::refused(safe!(
         "Board #{} is removed, but its message was on the way to Discord all the time: delete it in <#{}> by hand.",
-        board.id, board.channel
+        board.id,
+        board.channel
     )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_discord_says_is_only_quoted() {
+        assert_eq!(why(&AskError::Refused("@everyone *no*".into())), "@\u{200B}everyone \\*no\\*");
+    }
 }

@@ -9,7 +9,7 @@ use crate::commands::options::Switch;
 use crate::commands::reply;
 use crate::commands::reply::{BLUE, GREEN, ReplyPage};
 use crate::ids::{GuildId, RoleId};
-use crate::render::text;
+use crate::render::text::{self, SafeText, safe};
 
 /// Who may act in the CAD from Discord: a role, buttons on cards, /911
 #[poise::command(slash_command, guild_only)]
@@ -52,7 +52,7 @@ pub(super) async fn actions(
 }
 
 /// This server's rule, after the community's if that is another server's.
-fn said(context: &CommandContext, guild: GuildId, rule: &ActionRule) -> String {
+fn said(context: &CommandContext, guild: GuildId, rule: &ActionRule) -> SafeText {
     let routing = context.store.routing_now();
     let community = routing.access.community_of(guild);
     let first = community.and_then(|community| routing.access.first(community)).map(|link| link.guild);
@@ -60,29 +60,32 @@ fn said(context: &CommandContext, guild: GuildId, rule: &ActionRule) -> String {
     match first.filter(|first| *first != guild) {
         Some(first) => {
             let rule_of_first = routing.guilds.get(&first).map(|known| known.action_rule.clone()).unwrap_or_default();
-            format!(
+            safe!(
                 "{}\n\nOn this Discord server, in addition:\n{}",
                 elsewhere(first, context.guilds.name(first), &rule_of_first),
                 sentences(rule)
             )
         }
         None if linked > 1 => {
-            format!("{}\n\nThis Discord server was linked first, so these limits count on all linked servers.", sentences(rule))
+            safe!("{}\n\nThis Discord server was linked first, so these limits count on all linked servers.", sentences(rule))
         }
         None => sentences(rule),
     }
 }
 
 /// The community's rule, seen from another server: its role has no name here.
-fn elsewhere(first: GuildId, name: Option<String>, rule: &ActionRule) -> String {
-    let name = name.map_or_else(|| format!("`{first}`"), |name| format!("**{}** (`{first}`)", text::line(&name, 100)));
+fn elsewhere(first: GuildId, name: Option<String>, rule: &ActionRule) -> SafeText {
+    let name = name.map_or_else(|| safe!("`{}`", first), |name| safe!("**{}** (`{}`)", text::line(&name, 100), first));
     let role = match rule.role {
-        Some(role) => format!("Only members with its role `{role}` may act, wherever they press."),
-        None => "It asks for no role.".to_owned(),
+        Some(role) => safe!("Only members with its role `{}` may act, wherever they press.", role),
+        None => "It asks for no role.".into(),
     };
     let emergency = if rule.emergency { "" } else { " `/911` is off there, and so on every server." };
-    format!(
-        "The community's rule is that of the Discord server {name}, which was linked first. {role}{emergency} It can be made stricter here, not looser."
+    safe!(
+        "The community's rule is that of the Discord server {}, which was linked first. {}{} It can be made stricter here, not looser.",
+        name,
+        role,
+        emergency
     )
 }
 
@@ -91,10 +94,10 @@ async fn set(context: &CommandContext, guild: GuildId, rule: &ActionRule) -> Res
     Ok(context.store.set_action_rule(guild, rule.clone()).await?)
 }
 
-fn sentences(rule: &ActionRule) -> String {
+fn sentences(rule: &ActionRule) -> SafeText {
     let who = match rule.role {
-        Some(role) => format!("Only members with <@&{role}> may act; `any_role:True` lets everybody. `/911` has a role of its own."),
-        None => "No role is needed to act; `role:` asks for one.".to_owned(),
+        Some(role) => safe!("Only members with <@&{}> may act; `any_role:True` lets everybody. `/911` has a role of its own.", role),
+        None => "No role is needed to act; `role:` asks for one.".into(),
     };
     let buttons = if rule.buttons {
         "Cards have buttons; `buttons:off` takes them away."
@@ -107,11 +110,15 @@ fn sentences(rule: &ActionRule) -> String {
         "`/911` is off; `emergency:on` lets members place calls."
     };
     let callers = match rule.emergency_role {
-        Some(role) => format!("Only members with <@&{role}> may use `/911`; `any_emergency_role:True` lets everybody."),
-        None => "No role is needed for `/911`; `emergency_role:` asks for one.".to_owned(),
+        Some(role) => safe!("Only members with <@&{}> may use `/911`; `any_emergency_role:True` lets everybody.", role),
+        None => "No role is needed for `/911`; `emergency_role:` asks for one.".into(),
     };
-    format!(
-        "{who}\n{buttons}\n{emergency}\n{callers}\n\nWhoever acts needs a linked, validated account in the CAD, and the CAD's own permission for what they do. Who sees `/call` and `/lookup` is set in Server Settings > Integrations."
+    safe!(
+        "{}\n{}\n{}\n{}\n\nWhoever acts needs a linked, validated account in the CAD, and the CAD's own permission for what they do. Who sees `/call` and `/lookup` is set in Server Settings > Integrations.",
+        who,
+        buttons,
+        emergency,
+        callers
     )
 }
 

@@ -13,7 +13,7 @@ use crate::commands::reply::{BLUE, ReplyPage};
 use crate::commands::wording::counted;
 use crate::commands::{csv, reply};
 use crate::ids::{GuildId, UserId};
-use crate::render::text;
+use crate::render::text::{self, SafeText, safe};
 use crate::store::audit::{AuditEntry, AuditFilter, AuditKind, KEEP, MAX_ENTRIES, PAGE};
 
 /// Longest line of a page (UTF-16 units): fifteen of them fit a description.
@@ -55,7 +55,7 @@ pub(super) async fn audit(
     let (file, rows) = table(&entries);
     let left =
         if rows < entries.len() || entries.len() == MAX_ENTRIES as usize { " Older ones are left out: ask for fewer `days:`." } else { "" };
-    let page = ReplyPage::new("🗂️ Audit", format!("{}, newest first.{left}", counted(rows, "entry", "entries")), BLUE);
+    let page = ReplyPage::new("🗂️ Audit", safe!("{}, newest first.{}", counted(rows, "entry", "entries"), left), BLUE);
     reply::file(ctx, page, &format!("tenfour-audit-{}.csv", day(context.clock.now())), file).await
 }
 
@@ -79,10 +79,10 @@ pub(in crate::commands) async fn page(context: &CommandContext, guild: GuildId, 
     }
     let pages = found.total.div_ceil(PAGE);
     let entries = counted(usize::try_from(found.total).unwrap_or(usize::MAX), "entry", "entries");
-    let title = format!("🗂️ Audit: {entries}");
-    let title = if pages > 1 { format!("{title}, page {} of {pages}", query.page.saturating_add(1)) } else { title };
-    let lines: Vec<String> = found.entries.iter().map(line).collect();
-    let mut page = ReplyPage::new(title, lines.join("\n"), BLUE);
+    let title = safe!("🗂️ Audit: {}", entries);
+    let title = if pages > 1 { safe!("{}, page {} of {}", title, query.page.saturating_add(1), pages) } else { title };
+    let lines: Vec<SafeText> = found.entries.iter().map(line).collect();
+    let mut page = ReplyPage::new(title, SafeText::join(lines, "\n"), BLUE);
     if pages > 1 {
         let at = |page: u32| CustomId::Audit(AuditQuery { upto: found.newest, page, ..query }).to_string();
         let (newer, older) = (query.page.saturating_sub(1), query.page.saturating_add(1));
@@ -97,63 +97,59 @@ pub(in crate::commands) async fn page(context: &CommandContext, guild: GuildId, 
     Ok(page)
 }
 
-fn line(entry: &AuditEntry) -> String {
+fn line(entry: &AuditEntry) -> SafeText {
     let icon = match entry.kind {
         AuditKind::Setting => "⚙️",
         AuditKind::Cad => "🚓",
     };
-    let head = format!("{icon} <t:{}:f> <@{}> **{}**", entry.at.secs(), entry.user, text::line(&entry.action, 60));
-    let target = if entry.target.is_empty() { String::new() } else { format!(" · {}", shown(&entry.target, 70)) };
-    let outcome = if entry.outcome == "done" { String::new() } else { format!(" · {}", shown(&entry.outcome, 60)) };
+    let head = safe!("{} <t:{}:f> <@{}> **{}**", icon, entry.at.secs(), entry.user, text::line(&entry.action, 60));
+    let target = if entry.target.is_empty() { SafeText::default() } else { safe!(" · {}", shown(&entry.target, 70)) };
+    let outcome = if entry.outcome == "done" { SafeText::default() } else { safe!(" · {}", shown(&entry.outcome, 60)) };
     let left = LINE.saturating_sub(text::units(&head) + text::units(&target) + text::units(&outcome) + 3);
-    let detail = if entry.detail.is_empty() || left < 8 { String::new() } else { format!(" · {}", shown(&entry.detail, left)) };
-    format!("{head}{target}{detail}{outcome}")
+    let detail = if entry.detail.is_empty() || left < 8 { SafeText::default() } else { safe!(" · {}", shown(&entry.detail, left)) };
+    safe!("{}{}{}{}", head, target, detail, outcome)
 }
 
 /// Harmless, except for mentions of channels, roles and people in Discord's syntax: here they ping nobody.
-fn shown(raw: &str, max: usize) -> String {
-    let mut safe = String::new();
-    let mut rest = raw;
+fn shown(raw: &str, max: usize) -> SafeText {
+    let (mut safe, mut rest) = (SafeText::default(), raw);
     while let Some(at) = rest.find('<') {
         let (plain, tail) = rest.split_at(at);
-        let end = tail.find('>').map_or(0, |end| end + 1);
-        let (mention, after) = tail.split_at(end);
-        let digits = mention.trim_start_matches(['<', '@', '#', '&']).trim_end_matches('>');
-        let whole = ["<#", "<@", "<@&"].iter().any(|start| mention == format!("{start}{digits}>"));
-        if whole && (15..=20).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit()) {
-            push(&mut safe, plain, max);
+        let (mention, after) = tail.split_at(tail.find('>').map_or(0, |end| end + 1));
+        safe = pushed(safe, plain, max);
+        if let Some(mention) = mentioned(mention) {
             if text::units(&safe) + mention.len() > max {
-                return text::cut(&safe, max);
+                return safe.cut(max);
             }
-            safe.push_str(mention);
+            safe = safe!("{}{}", safe, mention);
             rest = after;
         } else {
-            push(&mut safe, plain, max);
-            push(&mut safe, "<", max);
+            safe = pushed(safe, "<", max);
             rest = tail.get(1..).unwrap_or_default();
         }
     }
-    push(&mut safe, rest, max);
     // Spaces between the parts weren't counted.
-    text::cut(&safe, max)
+    pushed(safe, rest, max).cut(max)
 }
 
-fn push(safe: &mut String, raw: &str, max: usize) {
-    let left = max.saturating_sub(text::units(safe));
+/// The mention of a channel, a role or a person that a text is.
+fn mentioned(raw: &str) -> Option<SafeText> {
+    let digits = raw.trim_start_matches(['<', '@', '#', '&']).strip_suffix('>').filter(|digits| (15..=20).contains(&digits.len()))?;
+    let id: u64 = digits.parse().ok()?;
+    [safe!("<#{}>", id), safe!("<@{}>", id), safe!("<@&{}>", id)].into_iter().find(|mention| mention == raw)
+}
+
+fn pushed(safe: SafeText, raw: &str, max: usize) -> SafeText {
+    let left = max.saturating_sub(text::units(&safe));
     if left == 0 || raw.is_empty() {
-        return;
+        return safe;
     }
     // Discord trims, and between two mentions there is often only a space and a word.
-    let (front, back) = (raw.starts_with(char::is_whitespace), raw.ends_with(char::is_whitespace));
-    let inner = text::line(raw, left);
-    if front {
-        safe.push(' ');
-    }
-    if text::visible(Some(raw)).is_some() {
-        safe.push_str(&inner);
-        if back {
-            safe.push(' ');
-        }
+    let space = |there: bool| if there { " " } else { "" };
+    let (front, back) = (space(raw.starts_with(char::is_whitespace)), space(raw.ends_with(char::is_whitespace)));
+    match text::visible(Some(raw)) {
+        Some(raw) => safe!("{}{}{}{}", safe, front, text::line(raw, left), back),
+        None => safe!("{}{}", safe, front),
     }
 }
 

@@ -14,7 +14,7 @@ use crate::commands::wording::and;
 use crate::commands::{announce, reply};
 use crate::community::Community;
 use crate::ids::{ChannelId, GuildId, RoleId, RouteId};
-use crate::render::text;
+use crate::render::text::{self, SafeText, safe};
 use crate::route::{Board, Quiet, Route, Threads};
 use crate::status::{Link, contested};
 
@@ -34,7 +34,7 @@ pub(super) async fn diagnose(ctx: Context<'_>) -> Result<(), Error> {
     let mut lines = vec![cad(&community).await];
     lines.extend(links(context, &community));
     let here = Standpoint::ask(context, guild).await?;
-    lines.push("✅ Discord answers.".to_owned());
+    lines.push("✅ Discord answers.".into());
     let own = routing.guilds.get(&guild);
     let uses = Uses::of(&routes, &boards, own.and_then(|own| own.notices));
     let channel_access = uses.look(context, guild, &here, &mut lines).await?;
@@ -42,16 +42,14 @@ pub(super) async fn diagnose(ctx: Context<'_>) -> Result<(), Error> {
         lines.extend(route_problems(context, &community, &here, route, channel_access.get(&route.spec.channel).copied()));
     }
     let lost = boards.iter().filter_map(|board| Some((board, board.server.filter(|server| !community.servers.contains(server))?)));
-    lines.extend(lost.map(|(board, server)| format!("❌ Board #{}: {}", board.id, not_configured(server))));
+    lines.extend(lost.map(|(board, server)| safe!("❌ Board #{}: {}", board.id, not_configured(server))));
     if let Some(role) = own.and_then(|own| own.action_rule.role).filter(|role| !here.has_role(*role)) {
-        lines.push(format!(
-            "❌ `/cad actions`: the role that may act in the CAD was deleted (id {role}), so nobody may. Choose another with `/cad actions role:`, or let everybody with `/cad actions any_role:True`."
-        ));
+        lines.push(safe!("❌ `/cad actions`: the role that may act in the CAD was deleted (id {}), so nobody may. Choose another with `/cad actions role:`, or let everybody with `/cad actions any_role:True`.", role));
     }
-    lines.extend(own.and_then(|own| own.quiet.as_ref()).and_then(Quiet::hint).map(String::from));
+    lines.extend(own.and_then(|own| own.quiet.as_ref()).and_then(Quiet::hint));
     let empty = routes.is_empty() && boards.is_empty();
     if empty {
-        lines.push(NOTHING.to_owned());
+        lines.push(NOTHING.into());
     }
     let checked = match uses.0.len() > MAX_CHANNELS_AT_ONCE {
         _ if empty => Checked::Nothing,
@@ -73,7 +71,7 @@ enum Checked {
 }
 
 /// What the heading may claim.
-fn verdict(lines: &[String], checked: Checked) -> (&'static str, u32) {
+fn verdict(lines: &[SafeText], checked: Checked) -> (&'static str, u32) {
     let any = |sign: char| lines.iter().any(|line| line.starts_with(sign));
     match (any('❌'), any('⏳')) {
         (true, _) => ("🩺 Something needs your attention", reply::YELLOW),
@@ -84,44 +82,44 @@ fn verdict(lines: &[String], checked: Checked) -> (&'static str, u32) {
     }
 }
 
-async fn cad(community: &Community) -> String {
-    let Some(cad) = &community.cad else { return "❌ The CAD cannot be asked: its address or key is not set.".to_owned() };
+async fn cad(community: &Community) -> SafeText {
+    let Some(cad) = &community.cad else { return "❌ The CAD cannot be asked: its address or key is not set.".into() };
     match cad.version().await {
-        Ok(_) => "✅ The CAD answers and takes the key.".to_owned(),
-        Err(error) => format!("❌ {error}"),
+        Ok(_) => "✅ The CAD answers and takes the key.".into(),
+        Err(error) => safe!("❌ {}", super::wizard::of_the_cad(&error)),
     }
 }
 
-fn links(context: &CommandContext, community: &Community) -> Vec<String> {
-    let mut lines: Vec<String> = community
+fn links(context: &CommandContext, community: &Community) -> Vec<SafeText> {
+    let mut lines: Vec<SafeText> = community
         .servers
         .iter()
         .filter_map(|server| match community.status.link_of(*server) {
-            Link::Off if community.hub => Some(format!("❌ Server {server}: its hub session has not begun.")),
+            Link::Off if community.hub => Some(safe!("❌ Server {}: its hub session has not begun.", server)),
             Link::Off | Link::Ready => None,
-            Link::Connecting => Some(format!("⏳ Server {server}: its hub session is connecting.")),
-            Link::Contested => Some(format!("❌ {}", contested(*server))),
-            Link::Down(why) | Link::Rejected(why) => Some(format!("❌ Server {server}: {}", text::line(&why, 300))),
+            Link::Connecting => Some(safe!("⏳ Server {}: its hub session is connecting.", server)),
+            Link::Contested => Some(safe!("❌ {}", contested(*server))),
+            Link::Down(why) | Link::Rejected(why) => Some(safe!("❌ Server {}: {}", server, text::line(&why, 300))),
         })
         .collect();
     if !community.hub && context.facts.listen.is_empty() {
         lines.push(
-            "❌ No event can reach the bot: SONORAN_HUB is off and LISTEN_ADDR is not set. Set one of them and restart the bot.".to_owned(),
+            "❌ No event can reach the bot: SONORAN_HUB is off and LISTEN_ADDR is not set. Set one of them and restart the bot.".into(),
         );
     }
     let snapshot = community.status.snapshot();
     if let Some(reason) = snapshot.stopped {
-        lines.push(format!("❌ Sending has stopped: {}", text::line(&reason, 300)));
+        lines.push(safe!("❌ Sending has stopped: {}", text::line(&reason, 300)));
     }
     if let Some((since, why)) = snapshot.unstored {
-        lines.push(format!("❌ Events can't be stored since <t:{}:R>: {}", since.secs(), text::line(&why, 300)));
+        lines.push(safe!("❌ Events can't be stored since <t:{}:R>: {}", since.secs(), text::line(&why, 300)));
     }
     for server in &community.servers {
         let Some(known) = snapshot.servers.get(server) else { continue };
         for (part, reading) in &known.readings {
             if let Some((since, why)) = &reading.trouble {
                 let (part, since) = (part.as_str(), since.secs());
-                lines.push(format!("❌ Server {server}: {part} can't be read since <t:{since}:R>: {}", text::line(why, 300)));
+                lines.push(safe!("❌ Server {}: {} can't be read since <t:{}:R>: {}", server, part, since, text::line(why, 300)));
             }
         }
     }
@@ -134,19 +132,19 @@ struct Use {
     routes: Vec<RouteId>,
     threads: bool,
     /// The bot's own messages: boards and notices, which a forum doesn't accept.
-    words: Vec<String>,
+    words: Vec<SafeText>,
 }
 
 impl Use {
     /// `routes #1 and #2, board #3`.
-    fn said(&self) -> String {
-        let routes: Vec<String> = self.routes.iter().map(|route| format!("#{route}")).collect();
+    fn said(&self) -> SafeText {
+        let routes: Vec<SafeText> = self.routes.iter().map(|route| safe!("#{}", route)).collect();
         let routes = match routes.as_slice() {
             [] => None,
-            [one] => Some(format!("route {one}")),
-            some => Some(format!("routes {}", and(some))),
+            [one] => Some(safe!("route {}", one)),
+            some => Some(safe!("routes {}", and(some))),
         };
-        routes.into_iter().chain(self.words.iter().cloned()).collect::<Vec<_>>().join(", ")
+        SafeText::join(routes.into_iter().chain(self.words.iter().cloned()), ", ")
     }
 }
 
@@ -162,10 +160,10 @@ impl Uses {
             known.threads |= route.spec.threads() != Threads::Off;
         }
         for board in boards {
-            uses.entry(board.channel).or_default().words.push(format!("board #{}", board.id));
+            uses.entry(board.channel).or_default().words.push(safe!("board #{}", board.id));
         }
         if let Some(channel) = notices {
-            uses.entry(channel).or_default().words.push("notices".to_owned());
+            uses.entry(channel).or_default().words.push("notices".into());
         }
         Self(uses)
     }
@@ -176,7 +174,7 @@ impl Uses {
         context: &CommandContext,
         guild: GuildId,
         here: &Standpoint,
-        lines: &mut Vec<String>,
+        lines: &mut Vec<SafeText>,
     ) -> Result<BTreeMap<ChannelId, ChannelAccess>, Error> {
         let mut channel_access = BTreeMap::new();
         for (channel, used) in self.0.iter().take(MAX_CHANNELS_AT_ONCE) {
@@ -197,19 +195,19 @@ impl Uses {
                 Err(error) => return Err(error),
             };
             lines.push(match hindrance {
-                Some(hindrance) => format!("❌ {hindrance} Used by: {}.", used.said()),
+                Some(hindrance) => safe!("❌ {} Used by: {}.", hindrance, used.said()),
                 None if context.open_again(guild, *channel).await? => {
                     if !forum {
                         let text = "The bot may post here again. What waited follows.".into();
                         announce::post(context, guild, *channel, "open-again", "✅ Alerts go on".into(), text).await;
                     }
-                    format!("✅ <#{channel}> is open again: what waited for it goes out now.")
+                    safe!("✅ <#{}> is open again: what waited for it goes out now.", channel)
                 }
-                None => format!("✅ <#{channel}>"),
+                None => safe!("✅ <#{}>", channel),
             });
         }
         if self.0.len() > MAX_CHANNELS_AT_ONCE {
-            lines.push(format!("… and {} more channels that weren't checked.", self.0.len() - MAX_CHANNELS_AT_ONCE));
+            lines.push(safe!("… and {} more channels that weren't checked.", self.0.len() - MAX_CHANNELS_AT_ONCE));
         }
         Ok(channel_access)
     }
@@ -222,45 +220,44 @@ fn route_problems(
     here: &Standpoint,
     route: &Route,
     there: Option<ChannelAccess>,
-) -> Vec<String> {
+) -> Vec<SafeText> {
     let (name, id) = (named(route), route.id);
     let mut lines = Vec::new();
     if let Some(server) = route.spec.server.filter(|server| !community.servers.contains(server)) {
-        lines.push(format!("❌ {name}: {}", not_configured(server)));
+        lines.push(safe!("❌ {}: {}", name, not_configured(server)));
     }
     if !route.enabled {
-        lines.push(format!("⚪ {name} is switched off: run `/alerts add` for it again to switch it on."));
+        lines.push(safe!("⚪ {} is switched off: run `/alerts add` for it again to switch it on.", name));
     }
     if route.spec.rule.thread_notes && !context.facts.message_content {
-        lines.push(format!(
-            "❌ {name}: what members write in its threads can't become notes, since the bot may not read messages. Set DISCORD_MESSAGE_CONTENT=on, or run `/alerts thread route:{id} notes:off`."
-        ));
+        lines.push(safe!("❌ {}: what members write in its threads can't become notes, since the bot may not read messages. Set DISCORD_MESSAGE_CONTENT=on, or run `/alerts thread route:{} notes:off`.", name, id));
     }
-    let mut role = |role: RoleId, pings: bool, whom: String, fix: String| {
+    let mut role = |role: RoleId, pings: bool, whom: SafeText, fix: SafeText| {
         let state = match there {
             Some(there) => here.pingable(role, there),
             None if here.has_role(role) => Pingable::Yes,
             None => Pingable::Gone,
         };
         match state {
-            Pingable::Gone => lines.push(format!("❌ {name}: {whom} was deleted (id {role}), so nobody is pinged. {fix}")),
-            Pingable::No if pings => lines.push(format!(
-                "❌ {name}: Discord won't ping <@&{role}> ({whom}). Turn on \"Allow anyone to @mention this role\" in Server Settings > Roles, or give the bot Mention Everyone in <#{}>.",
-                route.spec.channel
-            )),
+            Pingable::Gone => lines.push(safe!("❌ {}: {} was deleted (id {}), so nobody is pinged. {}", name, whom, role, fix)),
+            Pingable::No if pings => lines.push(safe!("❌ {}: Discord won't ping <@&{}> ({}). Turn on \"Allow anyone to @mention this role\" in Server Settings > Roles, or give the bot Mention Everyone in <#{}>.", name, role, whom, route.spec.channel)),
             Pingable::No | Pingable::Yes => {}
         }
     };
     if let Some(pinged) = route.spec.role {
-        let fix = format!("Choose another with `/alerts ping route:{id} role:`, or ping nobody with `/alerts ping route:{id} off:True`.");
-        role(pinged, ever_pings(route), "the role that it pings".to_owned(), fix);
+        let fix = safe!("Choose another with `/alerts ping route:{} role:`, or ping nobody with `/alerts ping route:{} off:True`.", id, id);
+        role(pinged, ever_pings(route), "the role that it pings".into(), fix);
     }
     for step in route.spec.rule.escalation.steps() {
         let minutes = step.minutes;
-        let fix = format!(
-            "Choose another with `/alerts escalate route:{id} minutes:{minutes} role:`, or take the step away with `/alerts escalate route:{id} minutes:{minutes} off:True`."
+        let fix = safe!(
+            "Choose another with `/alerts escalate route:{} minutes:{} role:`, or take the step away with `/alerts escalate route:{} minutes:{} off:True`.",
+            id,
+            minutes,
+            id,
+            minutes
         );
-        role(step.role, true, format!("the role that is called after {minutes} min"), fix);
+        role(step.role, true, safe!("the role that is called after {} min", minutes), fix);
     }
     lines
 }
@@ -271,7 +268,7 @@ mod tests {
 
     #[test]
     fn that_everything_works_is_said_only_if_it_does() {
-        let of = |lines: &[&str], checked| verdict(&lines.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>(), checked).0;
+        let of = |lines: &[&'static str], checked| verdict(&lines.iter().map(|line| (*line).into()).collect::<Vec<_>>(), checked).0;
         assert_eq!(of(&["✅ a", "💡 b"], Checked::Everything), "🩺 Everything works");
         assert_eq!(of(&["✅ a", "❌ b"], Checked::Everything), "🩺 Something needs your attention");
         assert_eq!(of(&["❌ b"], Checked::Nothing), "🩺 Something needs your attention");

@@ -9,7 +9,7 @@ use crate::commands::reply;
 use crate::commands::reply::{BLUE, ReplyPage};
 use crate::commands::settings::file::write;
 use crate::commands::wording::counted;
-use crate::render::text;
+use crate::render::text::{self, safe};
 use crate::store::settings::Settings;
 
 /// All settings of this server as a file: to keep, to copy to another server, to change by hand
@@ -25,12 +25,12 @@ pub(super) async fn export(ctx: Context<'_>) -> Result<(), Error> {
     let name = known.as_ref().and_then(|known| known.get("name")).and_then(Value::as_str);
     let file = write(&settings, guild, name, names.as_ref(), now).map_err(anyhow::Error::from)?;
     let of = name.map(plain).filter(|name| !name.is_empty()).unwrap_or_else(|| guild.to_string());
-    let said = format!(
+    let said = safe!(
         "{} and {}, the notices channel, words and quiet hours. It holds no keys, no messages and no audit. `/cad import` reads it back, here or in another server.",
         counted(settings.routes.len(), "route", "routes"),
-        counted(settings.boards.len(), "board", "boards"),
+        counted(settings.boards.len(), "board", "boards")
     );
-    let title = name.map_or_else(|| "Settings".to_owned(), |name| format!("Settings of {}", text::line(name, 100)));
+    let title = name.map_or_else(|| "Settings".into(), |name| safe!("Settings of {}", text::line(name, 100)));
     reply::file(ctx, ReplyPage::new(title, said, BLUE), &format!("tenfour-settings-{of}-{}.json", day(now)), file).await
 }
 

@@ -24,7 +24,7 @@ use crate::commands::settings::difference::{counts, difference};
 use crate::commands::settings::file::{SettingsFile, read};
 use crate::commands::wording::counted;
 use crate::ids::{ChannelId, GuildId, UserId};
-use crate::render::text;
+use crate::render::text::{self, SafeText, safe};
 use crate::store::audit::{AuditEntry, AuditKind};
 use crate::store::settings::{HeldImport, Replaced, Replacing, Settings};
 
@@ -44,9 +44,9 @@ pub(super) async fn import(
     ctx.defer_response(true).await?;
     let (guild, context) = (guild_of(ctx)?, ctx.data());
     if usize::try_from(file.size).unwrap_or(usize::MAX) > MAX_FILE_BYTES {
-        return Err(Error::Refused(crate::discord::files::FileError::TooLarge(MAX_FILE_BYTES).to_string()));
+        return Err(not_fetched(&crate::discord::files::FileError::TooLarge(MAX_FILE_BYTES)));
     }
-    let bytes = context.rest.file(&file.url, MAX_FILE_BYTES).await.map_err(|error| Error::Refused(error.to_string()))?;
+    let bytes = context.rest.file(&file.url, MAX_FILE_BYTES).await.map_err(|error| not_fetched(&error))?;
     let Ok(body) = String::from_utf8(bytes) else {
         return Err(Error::refused("The file is no text: take one that `/cad export` made."));
     };
@@ -58,16 +58,20 @@ pub(super) async fn import(
     reply::show(ctx, page).await
 }
 
+fn not_fetched(error: &crate::discord::files::FileError) -> Error {
+    Error::refused(text::line(&error.to_string(), 300))
+}
+
 /// What a file would do.
 struct Plan {
     before: Settings,
     after: Settings,
-    lines: Vec<String>,
-    hints: Vec<String>,
+    lines: Vec<SafeText>,
+    hints: Vec<SafeText>,
 }
 
 enum Weighed {
-    Impossible(Vec<String>),
+    Impossible(Vec<SafeText>),
     Possible(Box<Plan>),
 }
 
@@ -82,7 +86,7 @@ async fn weigh(context: &CommandContext, guild: GuildId, body: &str, now: UnixMs
         Ok(file) => file,
         Err(problems) => return Ok(Weighed::Impossible(problems)),
     };
-    let mut hints: Vec<String> = file.warnings.iter().map(|warning| format!("💡 {warning}")).collect();
+    let mut hints: Vec<SafeText> = file.warnings.iter().map(|warning| safe!("💡 {}", warning)).collect();
     let snapshot = GuildSnapshot::ask(context, guild).await?;
     let after = match snapshot.settle(SettingsFile { warnings: Vec::new(), ..file }, &context.community(guild)?.servers) {
         Ok(after) => after,
@@ -94,53 +98,55 @@ async fn weigh(context: &CommandContext, guild: GuildId, body: &str, now: UnixMs
     Ok(Weighed::Possible(Box::new(Plan { before, after, lines, hints })))
 }
 
-fn impossible(problems: &[String]) -> ReplyPage {
-    let title = format!("Nothing was changed: {} in the file", counted(problems.len(), "problem", "problems"));
-    let lines: Vec<String> = problems.iter().map(|problem| format!("❌ {problem}")).collect();
+fn impossible(problems: &[SafeText]) -> ReplyPage {
+    let title = safe!("Nothing was changed: {} in the file", counted(problems.len(), "problem", "problems"));
+    let lines: Vec<SafeText> = problems.iter().map(|problem| safe!("❌ {}", problem)).collect();
     let (text, cut) = some(&lines, MAX_ANSWER_LENGTH);
     ReplyPage { file: cut.then(|| all("problems", &lines)), ..ReplyPage::new(title, text, YELLOW) }
 }
 
 /// The whole of what a page could show only in part.
-fn all(name: &str, lines: &[String]) -> (String, Vec<u8>) {
+fn all(name: &str, lines: &[SafeText]) -> (String, Vec<u8>) {
     (format!("{name}.txt"), lines.join("\n").into_bytes())
 }
 
 /// As many lines as fit, and how many are left. Also whether anything is.
-fn some(lines: &[String], max: usize) -> (String, bool) {
-    let mut text = String::new();
-    let mut cut = false;
+fn some(lines: &[SafeText], max: usize) -> (SafeText, bool) {
+    let (mut text, mut cut) = (SafeText::default(), false);
     for (nth, line) in lines.iter().enumerate() {
         cut |= text::units(line) > LINE;
-        let line = text::cut(line, LINE);
+        let line = line.cut(LINE);
         if text::units(&text) + text::units(&line) + 40 > max {
-            text.push_str(&format!("\n… and {} more.", counted(lines.len() - nth, "line", "lines")));
-            cut = true;
-            break;
+            return (safe!("{}\n… and {} more.", text, counted(lines.len() - nth, "line", "lines")), true);
         }
-        if nth > 0 {
-            text.push('\n');
-        }
-        text.push_str(&line);
+        text = if nth > 0 { safe!("{}\n{}", text, line) } else { line };
     }
     (text, cut)
 }
 
 /// Shows the difference with its buttons, and keeps the file for them.
-async fn offer(context: &CommandContext, by: (GuildId, UserId), body: String, plan: &Plan, why: Option<&str>) -> Result<ReplyPage, Error> {
+async fn offer(
+    context: &CommandContext,
+    by: (GuildId, UserId),
+    body: String,
+    plan: &Plan,
+    why: Option<&'static str>,
+) -> Result<ReplyPage, Error> {
     let (hints, _) = some(&plan.hints, 700);
     if plan.lines.is_empty() {
-        let text = format!("The settings of this server are exactly those of the file.\n{hints}");
-        return Ok(ReplyPage::new("👌 Nothing would change", text.trim(), BLUE));
+        let text = safe!("The settings of this server are exactly those of the file.\n{}", hints);
+        return Ok(ReplyPage::new("👌 Nothing would change", text.trimmed(), BLUE));
     }
     let (guild, user) = by;
     let import = context.store.hold_import(guild, user, body, plan.lines.join("\n"), context.clock.now()).await?;
     let (shown, cut) = some(&plan.lines, MAX_ANSWER_LENGTH - 800);
-    let text = format!(
-        "{}{shown}\n\n{hints}\nThe file waits for 15 minutes. `/cad export` keeps what is set now.",
-        why.map(|why| format!("{why}\n\n")).unwrap_or_default()
+    let text = safe!(
+        "{}{}\n\n{}\nThe file waits for 15 minutes. `/cad export` keeps what is set now.",
+        why.map(|why| safe!("{}\n\n", why)).unwrap_or_default(),
+        shown,
+        hints
     );
-    let mut page = ReplyPage::new(format!("Replace all settings? {}", counts(&plan.lines)), text, YELLOW);
+    let mut page = ReplyPage::new(safe!("Replace all settings? {}", counts(&plan.lines)), text, YELLOW);
     page.file = cut.then(|| all("difference", &plan.lines));
     page.rows = vec![CreateActionRow::Buttons(vec![
         CreateButton::new(CustomId::ReplaceSettings(import).to_string()).label("Replace settings").style(ButtonStyle::Danger),
@@ -157,7 +163,7 @@ async fn held(context: &CommandContext, by: (GuildId, UserId), import: i64) -> R
     let held = context.store.held_import(import).await?.filter(|held| held.guild == guild);
     let held = held.ok_or_else(|| Error::refused(GONE))?;
     if held.user != user {
-        return Err(Error::Refused(format!("Only <@{}>, who ran `/cad import`, may decide this: run it yourself.", held.user)));
+        return Err(Error::refused(safe!("Only <@{}>, who ran `/cad import`, may decide this: run it yourself.", held.user)));
     }
     if held.is_over(context.clock.now()) {
         context.store.drop_import(import).await?;
@@ -198,7 +204,7 @@ pub(in crate::commands) async fn replace(context: &CommandContext, by: (GuildId,
         user,
         kind: AuditKind::Setting,
         action: "/cad import".to_owned(),
-        target: counts(&plan.lines),
+        target: counts(&plan.lines).into_string(),
         detail: plan.lines.join(" "),
         outcome: "done".to_owned(),
     };
@@ -214,7 +220,7 @@ pub(in crate::commands) async fn replace(context: &CommandContext, by: (GuildId,
             };
         }
     };
-    let mut said = vec![format!("{}. `/cad audit` remembers it.", counts(&plan.lines))];
+    let mut said = vec![safe!("{}. `/cad audit` remembers it.", counts(&plan.lines))];
     // The settings are stored: if a consequence fails, that is reported, but not as if they weren't.
     for channel in places(&plan.after).difference(&places(&plan.before)) {
         if let Err(error) = context.open_again(guild, *channel).await {

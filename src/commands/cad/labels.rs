@@ -16,7 +16,7 @@ use crate::commands::{audit_hook, forms, reply};
 use crate::ids::{GuildId, UserId};
 use crate::render::Labels;
 use crate::render::labels::{Form, WORD, told};
-use crate::render::text::{self, SafeText};
+use crate::render::text::{self, SafeText, safe};
 
 /// Longest list that fits the form (UTF-16 units): twenty statuses with custom emoji.
 const LIST: u16 = 2_000;
@@ -74,8 +74,8 @@ fn typed(modal: &ModalInteraction) -> Form {
 }
 
 /// A submitted form is gone from the screen: what was typed is returned for copying.
-fn unchanged(why: &str, form: &Form) -> ReplyPage {
-    ReplyPage::new("Nothing was changed", format!("{why}\n\nThis is what you typed:\n{}", typed_again(form)), reply::YELLOW)
+fn unchanged(why: impl Into<SafeText>, form: &Form) -> ReplyPage {
+    ReplyPage::new("Nothing was changed", safe!("{}\n\nThis is what you typed:\n{}", why.into(), typed_again(form)), reply::YELLOW)
 }
 
 /// Answers the form of somebody who may not submit it.
@@ -112,7 +112,7 @@ async fn submitted(context: &CommandContext, who: (GuildId, UserId), modal: &Mod
             audit_hook::note(context, who, "/cad labels", given(&form), &before).await;
             Ok(page)
         }
-        Err(error) => Ok(unchanged(&error.to_string(), &form)),
+        Err(error) => Ok(unchanged(error.0, &form)),
     }
 }
 
@@ -133,7 +133,7 @@ async fn set(context: &CommandContext, guild: GuildId, labels: Option<Labels>) -
     let own = labels.filter(|labels| *labels != Labels::default());
     context.store.set_labels(guild, own.clone()).await?;
     let (title, color) = if own.is_some() { ("✅ Your words are set", GREEN) } else { ("✅ The default words are set", BLUE) };
-    let text = format!(
+    let text = safe!(
         "{}\n\nOpen cards and boards change with them. `/cad labels` changes them again, `/cad labels reset:True` takes the defaults.",
         told(&own.unwrap_or_default())
     );

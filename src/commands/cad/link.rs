@@ -15,6 +15,7 @@ use crate::commands::reply::private_answer;
 use crate::commands::{access, forms};
 use crate::guild_access::{How, Standing};
 use crate::ids::{GuildId, UserId};
+use crate::render::text::{SafeText, safe};
 use crate::store::Linked;
 use crate::store::audit::{AuditEntry, AuditKind};
 
@@ -71,10 +72,10 @@ pub(in crate::commands) async fn sent(
         Ok(sentence) => sentence,
         Err(error) => error.sentence("/cad link"),
     };
-    Ok(modal.create_response(ctx, private_answer(&answer)).await?)
+    Ok(modal.create_response(ctx, private_answer(answer)).await?)
 }
 
-async fn tried(context: &CommandContext, (guild, user): (GuildId, UserId), manages: bool, typed: &FormValues) -> Result<String, Error> {
+async fn tried(context: &CommandContext, (guild, user): (GuildId, UserId), manages: bool, typed: &FormValues) -> Result<SafeText, Error> {
     if let Some(no) = hindrance(context, guild, manages) {
         return Err(Error::refused(no));
     }
@@ -97,8 +98,9 @@ async fn tried(context: &CommandContext, (guild, user): (GuildId, UserId), manag
     }
     let Some(community) = found else {
         tracing::warn!(%guild, %user, left, "somebody tried to link a Discord server with a wrong community ID or API key");
-        return Err(Error::refused(format!(
-            "That isn't the community ID and API key that this bot runs with, so nothing was linked. Copy both from Sonoran CAD (Admin > In-Game Integration > API), then run `/cad link` again. Tries left this hour: {left}."
+        return Err(Error::refused(safe!(
+            "That isn't the community ID and API key that this bot runs with, so nothing was linked. Copy both from Sonoran CAD (Admin > In-Game Integration > API), then run `/cad link` again. Tries left this hour: {}.",
+            left
         )));
     };
     let access = &context.store.routing_now().access;
@@ -118,5 +120,5 @@ async fn tried(context: &CommandContext, (guild, user): (GuildId, UserId), manag
         tracing::info!(%guild, %user, "a Discord server was linked with the community's API key");
         access::report_link(context, &community.id, guild, user, true).await;
     }
-    Ok("✅ This Discord server is linked. `/cad setup` leads through the first alerts, `/alerts add` adds them one by one.".to_owned())
+    Ok("✅ This Discord server is linked. `/cad setup` leads through the first alerts, `/alerts add` adds them one by one.".into())
 }

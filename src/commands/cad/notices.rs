@@ -26,27 +26,27 @@ pub(super) async fn notices(
     let channel = match (channel.map(|channel| ChannelId(channel.id.get())), off == Some(true), known) {
         (Some(_), true, _) => return Err(Error::refused("`channel:` and `off:True` contradict each other: give one of them.")),
         (Some(channel), false, _) => channel,
-        (None, _, None) => return reply::say(ctx, format!("Notices are off. {ON}")).await,
+        (None, _, None) => return reply::say(ctx, safe!("Notices are off. {}", ON)).await,
         (None, false, Some(known)) => {
-            return reply::say(ctx, format!("Notices go to <#{known}>. `/cad notices off:True` turns them off.")).await;
+            return reply::say(ctx, safe!("Notices go to <#{}>. `/cad notices off:True` turns them off.", known)).await;
         }
         (None, true, Some(known)) => {
             context.store.set_notices(asker.guild, None).await?;
-            return reply::say(ctx, format!("🔕 Notices are off; they went to <#{known}>. {ON}")).await;
+            return reply::say(ctx, safe!("🔕 Notices are off; they went to <#{}>. {}", known, ON)).await;
         }
     };
     let access = checks::channel_access(context, asker.guild, channel, asker.here).await?;
     if let Some(hindrance) = access.hindrance_to_words(channel) {
-        return Err(Error::Refused(hindrance));
+        return Err(Error::refused(hindrance));
     }
     if known == Some(channel) {
         context.open_again(asker.guild, channel).await?;
-        return reply::say(ctx, format!("👌 Nothing changed. Notices already go to <#{channel}>.")).await;
+        return reply::say(ctx, safe!("👌 Nothing changed. Notices already go to <#{}>.", channel)).await;
     }
     context.store.ensure_guild(asker.guild, &context.community(asker.guild)?.id).await?;
     context.store.set_notices(asker.guild, Some(channel)).await?;
     context.open_again(asker.guild, channel).await?;
     let text = safe!("I'll post problems here, such as a lost CAD connection or a channel I can't post in.\nSet by <@{}>.", asker.user);
     announce::post(context, asker.guild, channel, "notices-on", "🔔 Notices on".into(), text).await;
-    reply::say(ctx, format!("✅ Notices go to <#{channel}>. `/cad notices off:True` turns them off.")).await
+    reply::say(ctx, safe!("✅ Notices go to <#{}>. `/cad notices off:True` turns them off.", channel)).await
 }

@@ -7,11 +7,12 @@ use tenfour_chart::{self as chart, Chart, Columns, Heading, Measure, Series};
 
 use crate::clock::millis;
 use crate::commands::context::{Context, guild_of};
-use crate::commands::duty::report::{ReportScope, drawn, safe};
+use crate::commands::duty::report::{ReportScope, drawn, quoted};
 use crate::commands::errors::Error;
 use crate::commands::reply::ReplyPage;
 use crate::commands::wording::counted;
 use crate::commands::{autocomplete, reply};
+use crate::render::text::{SafeText, safe};
 use crate::store::duty::{Fact, MAX_CALLS};
 
 /// Most priorities shown.
@@ -40,23 +41,23 @@ pub(super) async fn stats(
     let facts = context.store.call_facts(&scope.community, scope.server, scope.span).await?;
     let counts = Counts::of(&facts, |at| scope.zone.hour(at));
     if counts.calls() == 0 {
-        return Err(Error::Refused(format!(
+        return Err(Error::refused(safe!(
             "No call was opened {}, as far as the bot has seen. Try more `days:`, or see `/cad status` for whether events arrive.",
             scope.words()
         )));
     }
     let mut lines = counts.lines(&scope.words());
-    lines.push(format!("-# {}", scope.subtitle()));
+    lines.push(scope.small_print());
     if facts.len() >= MAX_CALLS {
-        lines.push(format!("-# Only the last {MAX_CALLS} calls were looked at: ask for fewer days."));
+        lines.push(safe!("-# Only the last {} calls were looked at: ask for fewer days.", MAX_CALLS));
     }
-    let mut pages = vec![ReplyPage::new("📊 Calls", lines.join("\n"), reply::BLUE).picture(HOURS_FILE)];
+    let mut pages = vec![ReplyPage::new("📊 Calls", SafeText::join(lines, "\n"), reply::BLUE).picture(HOURS_FILE)];
     let says = format!("Column chart: calls by hour of the day, {}. {}", scope.subtitle(), counts.busiest());
     let mut files = vec![drawn(context, counts.by_hour(scope.subtitle()), HOURS_FILE, &says).await?];
     if let Some(chart) = counts.by_priority(scope.subtitle()) {
         let says = format!("Column chart: time to the first unit by priority, median and 90th percentile, {}.", scope.subtitle());
         files.push(drawn(context, chart, WAIT_FILE, &says).await?);
-        pages.push(ReplyPage::new("⏱️ Time to the first unit", counts.waits().join("\n"), reply::BLUE).picture(WAIT_FILE));
+        pages.push(ReplyPage::new("⏱️ Time to the first unit", SafeText::join(counts.waits(), "\n"), reply::BLUE).picture(WAIT_FILE));
     }
     reply::enclose(ctx, pages, files, shared).await
 }
@@ -116,15 +117,16 @@ impl Counts {
         self.emergencies.iter().chain(&self.dispatches).sum()
     }
 
-    fn lines(&self, when: &str) -> Vec<String> {
-        let total = |hours: &[i64; 24], one: &str, many: &str| {
+    fn lines(&self, when: &SafeText) -> Vec<SafeText> {
+        let total = |hours: &[i64; 24], one: &'static str, many: &'static str| {
             let total: i64 = hours.iter().sum();
-            format!("**{}** {}", chart::count(total), if total == 1 { one } else { many })
+            safe!("**{}** {}", quoted(&chart::count(total)), if total == 1 { one } else { many })
         };
-        let mut lines = vec![format!(
-            "{} and {} {when}. {}",
+        let mut lines = vec![safe!(
+            "{} and {} {}. {}",
             total(&self.emergencies, "911 or civil call", "911 and civil calls"),
             total(&self.dispatches, "dispatch call", "dispatch calls"),
+            when,
             self.busiest()
         )];
         if !self.by_priority.is_empty() {
@@ -132,31 +134,31 @@ impl Counts {
                 .by_priority
                 .iter()
                 .take(PRIORITIES)
-                .map(|(priority, of)| format!("{}: **{}**", safe(&label(priority)), chart::count_of(of.calls)));
+                .map(|(priority, of)| safe!("{}: **{}**", quoted(&label(priority)), quoted(&chart::count_of(of.calls))));
             let rest: usize = self.by_priority.values().skip(PRIORITIES).map(|of| of.calls).sum();
-            let rest = (rest > 0).then(|| format!("others: **{}**", chart::count_of(rest)));
-            lines.push(format!("Dispatch calls by priority: {}", said.chain(rest).collect::<Vec<_>>().join(" · ")));
+            let rest = (rest > 0).then(|| safe!("others: **{}**", quoted(&chart::count_of(rest))));
+            lines.push(safe!("Dispatch calls by priority: {}", SafeText::join(said.chain(rest), " · ")));
         }
         let unserved: usize = self.by_priority.values().map(|of| of.unserved).sum();
         if unserved > 0 {
-            lines.push(format!("Closed without any unit: **{}**", chart::count_of(unserved)));
+            lines.push(safe!("Closed without any unit: **{}**", quoted(&chart::count_of(unserved))));
         }
         if self.late > 0 {
             let rest = match self.late {
                 1 => "was open before the bot looked: when it began is not known, so it is not counted.",
                 _ => "were open before the bot looked: when they began is not known, so they are not counted.",
             };
-            lines.push(format!("-# {} more {rest}", chart::count_of(self.late)));
+            lines.push(safe!("-# {} more {}", quoted(&chart::count_of(self.late)), rest));
         }
         lines
     }
 
     /// `Busiest hour of the day: 20:00 to 21:00.`
-    fn busiest(&self) -> String {
+    fn busiest(&self) -> SafeText {
         let all = (0_usize..24).zip(self.emergencies.iter().zip(&self.dispatches)).map(|(hour, (one, other))| (one + other, hour));
         // The first of several.
         let busiest = all.max_by_key(|(calls, hour)| (*calls, std::cmp::Reverse(*hour))).map_or(0, |(_, hour)| hour);
-        format!("Busiest hour of the day: {busiest:02}:00 to {:02}:00.", (busiest + 1) % 24)
+        quoted(&format!("Busiest hour of the day: {busiest:02}:00 to {:02}:00.", (busiest + 1) % 24))
     }
 
     fn by_hour(&self, subtitle: String) -> Chart {
@@ -192,16 +194,20 @@ impl Counts {
         }))
     }
 
-    fn waits(&self) -> Vec<String> {
+    fn waits(&self) -> Vec<SafeText> {
         let line = |(label, waits): (String, &[Duration])| {
             let (median, most) = (percentile(waits, 50).unwrap_or_default(), percentile(waits, 90).unwrap_or_default());
             let calls = counted(waits.len(), "call", "calls");
-            format!("**{}**: half within {}, nine in ten within {} ({calls})", safe(&label), chart::duration(median), chart::duration(most))
+            safe!(
+                "**{}**: half within {}, nine in ten within {} ({})",
+                quoted(&label),
+                quoted(&chart::duration(median)),
+                quoted(&chart::duration(most)),
+                calls
+            )
         };
-        let mut lines: Vec<String> = self.measured().map(line).collect();
-        lines.push(
-            "-# From a dispatch call's creation to its first unit. Calls that were made with a unit on them are left out.".to_owned(),
-        );
+        let mut lines: Vec<SafeText> = self.measured().map(line).collect();
+        lines.push("-# From a dispatch call's creation to its first unit. Calls that were made with a unit on them are left out.".into());
         lines
     }
 }
@@ -276,7 +282,7 @@ mod tests {
         let counts = Counts::of(&facts, hour);
         assert_eq!(counts.calls(), 7);
         assert_eq!(
-            counts.lines("in the last 7 days"),
+            counts.lines(&"in the last 7 days".into()),
             [
                 "**1** 911 or civil call and **6** dispatch calls in the last 7 days. Busiest hour of the day: 03:00 to 04:00.",
                 "Dispatch calls by priority: Priority 2: **3** · Priority 10: **1** · Code \\*3\\*: **1** · No priority: **1**",
@@ -291,8 +297,8 @@ mod tests {
                 "**Priority 10**: half within 1 min 30 s, nine in ten within 1 min 30 s (1 call)"
             ]
         );
-        let two =
-            Counts::of(&[facts[0].clone(), facts[0].clone(), facts[1].clone(), facts[1].clone(), facts[2].clone()], hour).lines("today");
+        let two = Counts::of(&[facts[0].clone(), facts[0].clone(), facts[1].clone(), facts[1].clone(), facts[2].clone()], hour)
+            .lines(&"today".into());
         assert!(two[0].starts_with("**2** 911 and civil calls and **1** dispatch call today."), "{two:?}");
         assert!(two[2].starts_with("-# 2 more were open before the bot looked: when they began"), "{two:?}");
         assert!(Counts::of(&facts[..2], hour).by_priority(String::new()).is_none(), "nobody waited");

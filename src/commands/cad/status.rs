@@ -11,11 +11,11 @@ use crate::commands::reply;
 use crate::commands::wording::{and, counted};
 use crate::event::Source;
 use crate::guild_access::Access;
-use crate::ids::{GuildId, ServerId};
+use crate::ids::{ChannelId, GuildId, ServerId};
 use crate::outbox::Lane;
 use crate::outbox::queue::ParkedChannel;
 use crate::refresh::Part;
-use crate::render::text;
+use crate::render::text::{self, SafeText, safe};
 use crate::status::{self, Link, ServerFacts, contested};
 use crate::store::PostCounts;
 
@@ -71,45 +71,39 @@ pub(super) async fn status(ctx: Context<'_>) -> Result<(), Error> {
     }
     lines.splice(end..end, servers);
     if !set_up {
-        lines.insert(
-            0,
-            format!(
-                "{NOTHING}
-"
-            ),
-        );
+        lines.insert(0, safe!("{}\n", NOTHING));
         well = false;
     }
     reply::list(ctx, "📡 Status", &lines, if well { reply::GREEN } else { reply::YELLOW }).await
 }
 
 /// The Discord servers that are linked to the same community.
-fn server_list(access: &Access, here: GuildId, guilds: &Guilds) -> Vec<String> {
+fn server_list(access: &Access, here: GuildId, guilds: &Guilds) -> Vec<SafeText> {
     let community = access.community_of(here);
     let served = community.map(|community| access.served_by(community)).unwrap_or_default();
-    let mut lines = vec![String::new(), format!("**Discord servers** · {} linked", served.len())];
+    let mut lines = vec![SafeText::default(), safe!("**Discord servers** · {} linked", served.len())];
     let first = community.and_then(|community| access.first(community)).map(|link| link.guild);
     for link in served.iter().take(SOME) {
         let name = match guilds.name(link.guild) {
-            _ if link.guild == here => "This server".to_owned(),
-            Some(name) => format!("{} (`{}`)", text::line(&name, 100), link.guild),
-            None => format!("`{}`", link.guild),
+            _ if link.guild == here => "This server".into(),
+            Some(name) => safe!("{} (`{}`)", text::line(&name, 100), link.guild),
+            None => safe!("`{}`", link.guild),
         };
         let gone = if link.left_at.is_some() { ", but the bot is not in it now" } else { "" };
         let rules = if served.len() > 1 && first == Some(link.guild) { ", the main one: its `/cad actions` rule counts" } else { "" };
-        lines.push(format!("{name}, since <t:{}:D>{rules}{gone}", link.linked_at.secs()));
+        lines.push(safe!("{}, since <t:{}:D>{}{}", name, link.linked_at.secs(), rules, gone));
     }
     if let Some(more) = served.len().checked_sub(SOME).filter(|more| *more > 0) {
-        lines.push(format!("{more} more"));
+        lines.push(safe!("{} more", more));
     }
     lines
 }
 
-fn others(access: &Access, guilds: &Guilds) -> Option<String> {
+fn others(access: &Access, guilds: &Guilds) -> Option<SafeText> {
     match guilds.all().iter().filter(|guild| !access.serves(**guild)).count() {
         0 => None,
-        1 => Some("1 other server has the bot and isn't linked: nothing is shown there.".to_owned()),
-        others => Some(format!("{others} other servers have the bot and aren't linked: nothing is shown there.")),
+        1 => Some("1 other server has the bot and isn't linked: nothing is shown there.".into()),
+        others => Some(safe!("{} other servers have the bot and aren't linked: nothing is shown there.", others)),
     }
 }
 
@@ -132,11 +126,11 @@ struct Report<'a> {
 
 impl Report<'_> {
     /// Current problems first, then the state, then recent problems. False if anything is wrong now.
-    fn lines(&self, mut problems: Vec<(UnixMs, String)>) -> (Vec<String>, bool) {
+    fn lines(&self, mut problems: Vec<(UnixMs, String)>) -> (Vec<SafeText>, bool) {
         let mut lines = self.wrong();
         let well = lines.is_empty();
         if !well {
-            lines.push(String::new());
+            lines.push(SafeText::default());
         }
         for server in self.facts.servers {
             let known = self.server(*server);
@@ -145,23 +139,23 @@ impl Report<'_> {
         }
         lines.push(budget_line(self.known));
         lines.extend(spent_line(self.budgets));
-        lines.push(String::new());
-        lines.push(format!("**Discord** · {} · {}", if self.known.gateway { "🟢 connected" } else { "🔴 not connected" }, self.queue()));
+        lines.push(SafeText::default());
+        lines.push(safe!("**Discord** · {} · {}", if self.known.gateway { "🟢 connected" } else { "🔴 not connected" }, self.queue()));
         lines.extend(self.delay());
         lines.extend(self.waits());
         if !self.known.unknown.is_empty() {
-            let unknown: Vec<String> =
-                self.known.unknown.iter().take(SOME).map(|(kind, count)| format!("{} ({count})", text::line(kind, 60))).collect();
-            lines.push(format!("Event types nobody knows: {}", and(&unknown)));
+            let unknown: Vec<SafeText> =
+                self.known.unknown.iter().take(SOME).map(|(kind, count)| safe!("{} ({})", text::line(kind, 60), count)).collect();
+            lines.push(safe!("Event types nobody knows: {}", and(&unknown)));
         }
         problems.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
         if !problems.is_empty() {
-            lines.push(String::new());
-            lines.push("**Last problems**".to_owned());
-            lines.extend(problems.iter().take(PROBLEMS).map(|(at, what)| format!("<t:{}:R> {}", at.secs(), plain(what))));
+            lines.push(SafeText::default());
+            lines.push("**Last problems**".into());
+            lines.extend(problems.iter().take(PROBLEMS).map(|(at, what)| safe!("<t:{}:R> {}", at.secs(), plain(what))));
         }
-        lines.push(String::new());
-        lines.push(format!("-# Tenfour {}", env!("CARGO_PKG_VERSION")));
+        lines.push(SafeText::default());
+        lines.push(safe!("-# Tenfour {}", env!("CARGO_PKG_VERSION")));
         (lines, well)
     }
 
@@ -170,97 +164,100 @@ impl Report<'_> {
     }
 
     /// What needs an action, or patience: the most severe first.
-    fn wrong(&self) -> Vec<String> {
+    fn wrong(&self) -> Vec<SafeText> {
         let mut wrong = Vec::new();
         if let Some(reason) = &self.known.stopped {
-            wrong.push(format!("⛔ Sending has stopped: {}", text::line(reason, 300)));
+            wrong.push(safe!("⛔ Sending has stopped: {}", text::line(reason, 300)));
         }
         if let Some((since, why)) = &self.known.unstored {
-            wrong.push(format!("⛔ Events are not taken in since <t:{}:R>: {}", since.secs(), text::line(why, 300)));
+            wrong.push(safe!("⛔ Events are not taken in since <t:{}:R>: {}", since.secs(), text::line(why, 300)));
         }
         if !self.known.gateway {
-            wrong.push("🔴 Discord's gateway is not connected: commands may fail, alerts still go out; trying again".to_owned());
+            wrong.push("🔴 Discord's gateway is not connected: commands may fail, alerts still go out; trying again".into());
         }
         for lane in [Lane::Panic, Lane::Urgent] {
             if let Some(waiting) = self.known.queue.get(&lane).filter(|waiting| waiting.oldest >= LATE) {
-                wrong.push(format!("⚠️ {}: not on Discord yet, the oldest for {}", posts(lane, waiting.posts), duration(waiting.oldest)));
+                wrong.push(safe!("⚠️ {}: not on Discord yet, the oldest for {}", posts(lane, waiting.posts), duration(waiting.oldest)));
             }
         }
         for server in self.facts.servers {
             let known = self.server(*server);
-            let since = known.link_since.map(|at| format!(" since <t:{}:R>", at.secs())).unwrap_or_default();
+            let since = known.link_since.map(|at| safe!(" since <t:{}:R>", at.secs())).unwrap_or_default();
             match &known.link {
-                Link::Down(why) => wrong.push(format!("🔴 Server {server}: hub down{since}: {}", text::line(why, 300))),
-                Link::Rejected(why) => wrong.push(format!("⛔ Server {server}: the CAD refuses the bot{since}: {}", text::line(why, 300))),
-                Link::Contested => wrong.push(format!("⛔ {}", contested(*server))),
+                Link::Down(why) => wrong.push(safe!("🔴 Server {}: hub down{}: {}", server, since, text::line(why, 300))),
+                Link::Rejected(why) => {
+                    wrong.push(safe!("⛔ Server {}: the CAD refuses the bot{}: {}", server, since, text::line(why, 300)))
+                }
+                Link::Contested => wrong.push(safe!("⛔ {}", contested(*server))),
                 Link::Off | Link::Connecting | Link::Ready => {}
             }
             for (part, reading) in &known.readings {
                 if let Some((since, why)) = &reading.trouble {
                     let (part, since) = (part.as_str(), since.secs());
-                    wrong.push(format!("⚠️ Server {server}: {part} cannot be read since <t:{since}:R>: {}", text::line(why, 400)));
+                    wrong.push(safe!("⚠️ Server {}: {} cannot be read since <t:{}:R>: {}", server, part, since, text::line(why, 400)));
                 }
             }
         }
         for parked in self.parked.iter().take(SOME) {
             let reason = text::line(&parked.reason, 200);
-            wrong.push(format!(
-                "⚠️ <#{}> is closed to the bot since <t:{}:R>: {reason}. See `/cad diagnose`.",
+            wrong.push(safe!(
+                "⚠️ <#{}> is closed to the bot since <t:{}:R>: {}. See `/cad diagnose`.",
                 parked.channel,
-                parked.since.secs()
+                parked.since.secs(),
+                reason
             ));
         }
         if let Some(more) = self.parked.len().checked_sub(SOME).filter(|more| *more > 0) {
-            wrong.push(format!("⚠️ {more} more channels are closed to the bot. See `/cad diagnose`."));
+            wrong.push(safe!("⚠️ {} more channels are closed to the bot. See `/cad diagnose`.", more));
         }
         if let Some(why) = &self.known.slowed {
-            wrong.push(format!("🐢 Sending is slowed down: {}", text::line(why, 300)));
+            wrong.push(safe!("🐢 Sending is slowed down: {}", text::line(why, 300)));
         }
         wrong
     }
 
     /// What waits. The store counts everything; the lanes were counted a moment ago.
-    fn queue(&self) -> String {
+    fn queue(&self) -> SafeText {
         if self.counts.waiting == 0 {
-            return "nothing waits to be sent".to_owned();
+            return "nothing waits to be sent".into();
         }
-        let by_lane: Vec<String> = self
+        let by_lane: Vec<SafeText> = self
             .known
             .queue
             .iter()
-            .map(|(lane, waiting)| format!("{} (oldest {})", posts(*lane, waiting.posts), duration(waiting.oldest)))
+            .map(|(lane, waiting)| safe!("{} (oldest {})", posts(*lane, waiting.posts), duration(waiting.oldest)))
             .collect();
         if by_lane.is_empty() {
-            let oldest = self.counts.oldest_waiting.map(|at| format!(", the oldest from <t:{}:R>", at.secs())).unwrap_or_default();
-            return format!("{} to send{oldest}", self.counts.waiting);
+            let oldest = self.counts.oldest_waiting.map(|at| safe!(", the oldest from <t:{}:R>", at.secs())).unwrap_or_default();
+            return safe!("{} to send{}", self.counts.waiting, oldest);
         }
         // The lanes were counted a moment ago: the total is their sum.
         let waiting: usize = self.known.queue.values().map(|waiting| waiting.posts).sum();
-        format!("{waiting} to send: {}", and(&by_lane))
+        safe!("{} to send: {}", waiting, and(&by_lane))
     }
 
-    fn delay(&self) -> Option<String> {
+    fn delay(&self) -> Option<SafeText> {
         let status::Delay { median, worst, of } = self.known.delay()?;
-        let last = if of == 1 { "the last message".to_owned() } else { format!("the last {of} messages") };
-        Some(format!("From event to message: {} in the middle, {} at worst ({last})", duration(median), duration(worst)))
+        let last = if of == 1 { SafeText::constant("the last message") } else { safe!("the last {} messages", of) };
+        Some(safe!("From event to message: {} in the middle, {} at worst ({})", duration(median), duration(worst), last))
     }
 
-    fn waits(&self) -> Option<String> {
+    fn waits(&self) -> Option<SafeText> {
         let waits = self.known.waits(self.now);
         // A short wait now and then is normal under rate limits.
         if waits.iter().map(|(_, _, together)| *together).sum::<Duration>() < WORTH_TELLING {
             return None;
         }
         let count: u64 = waits.iter().map(|(_, count, _)| count).sum();
-        let causes: Vec<String> =
-            waits.iter().map(|(cause, _, together)| format!("{} for {}", duration(*together), because(cause))).collect();
-        let times = if count == 1 { "once".to_owned() } else { format!("{count} times") };
-        Some(format!("Requests to Discord waited {times} in ten minutes: {}", and(&causes)))
+        let causes: Vec<SafeText> =
+            waits.iter().map(|(cause, _, together)| safe!("{} for {}", duration(*together), because(cause))).collect();
+        let times = if count == 1 { SafeText::constant("once") } else { safe!("{} times", count) };
+        Some(safe!("Requests to Discord waited {} in ten minutes: {}", times, and(&causes)))
     }
 }
 
 /// The causes of waits in words, by [`crate::metrics::WaitCause::as_str`].
-fn because(cause: &str) -> &str {
+fn because(cause: &'static str) -> &'static str {
     match cause {
         "channel" => "a channel's limit",
         "global" => "the limit over all channels",
@@ -273,7 +270,7 @@ fn because(cause: &str) -> &str {
 }
 
 /// `2 panics`.
-fn posts(lane: Lane, count: usize) -> String {
+fn posts(lane: Lane, count: usize) -> SafeText {
     let (one, many) = match lane {
         Lane::Panic => ("panic", "panics"),
         Lane::Urgent => ("urgent card", "urgent cards"),
@@ -286,85 +283,81 @@ fn posts(lane: Lane, count: usize) -> String {
 }
 
 /// Problems are our own sentences, but quote what others sent: links to channels stay, everything else is escaped.
-fn plain(sentence: &str) -> String {
+fn plain(sentence: &str) -> SafeText {
     let mut said = Vec::new();
     for part in sentence.split_inclusive('>') {
-        let (words, link) = match part.rsplit_once("<#") {
-            Some((before, id)) if id.strip_suffix('>').is_some_and(|id| !id.is_empty() && id.bytes().all(|b| b.is_ascii_digit())) => {
-                (before, Some(format!("<#{id}")))
-            }
-            _ => (part, None),
-        };
-        let words = text::line(words, 300).into_string();
-        said.extend([Some(words).filter(|words| !words.is_empty()), link].into_iter().flatten());
+        let link = part.rsplit_once("<#").and_then(|(before, id)| Some((before, ChannelId(id.strip_suffix('>')?.parse().ok()?))));
+        let words = text::line(link.map_or(part, |(before, _)| before), 300);
+        said.extend(Some(words).filter(|words| !words.is_empty()));
+        said.extend(link.map(|(_, channel)| safe!("<#{}>", channel)));
     }
-    said.join(" ")
+    SafeText::join(said, " ")
 }
 
-fn server_lines(server: ServerId, facts: Facts<'_>, known: &ServerFacts, now: UnixMs) -> Vec<String> {
-    let since = known.link_since.map(|at| format!(" since <t:{}:R>", at.secs())).unwrap_or_default();
+fn server_lines(server: ServerId, facts: Facts<'_>, known: &ServerFacts, now: UnixMs) -> Vec<SafeText> {
+    let since = known.link_since.map(|at| safe!(" since <t:{}:R>", at.secs())).unwrap_or_default();
     // The reason for it is above.
     let link = match &known.link {
-        Link::Off if facts.hub => "⚪ hub session not begun".to_owned(),
-        Link::Off => "⚪ hub off: HTTP only".to_owned(),
-        Link::Connecting => format!("🟡 hub connecting{since}"),
-        Link::Ready => format!("🟢 hub connected{since}"),
-        Link::Down(_) => "🔴 hub down".to_owned(),
-        Link::Rejected(_) => "⛔ refused by the CAD".to_owned(),
-        Link::Contested => "⛔ hub stopped: another client holds it".to_owned(),
+        Link::Off if facts.hub => "⚪ hub session not begun".into(),
+        Link::Off => "⚪ hub off: HTTP only".into(),
+        Link::Connecting => safe!("🟡 hub connecting{}", since),
+        Link::Ready => safe!("🟢 hub connected{}", since),
+        Link::Down(_) => "🔴 hub down".into(),
+        Link::Rejected(_) => "⛔ refused by the CAD".into(),
+        Link::Contested => "⛔ hub stopped: another client holds it".into(),
     };
     let last = match known.last {
-        None => "no event since the bot started".to_owned(),
-        Some((at, source)) => format!("last event <t:{}:R>, {}", at.secs(), arrived(source)),
+        None => "no event since the bot started".into(),
+        Some((at, source)) => safe!("last event <t:{}:R>, {}", at.secs(), arrived(source)),
     };
     let counts = known.last_hour(now);
     let events: u64 = counts.iter().map(|(_, count)| count).sum();
-    let ways: Vec<String> = counts.iter().map(|(way, count)| format!("{count} {}", arrived(*way))).collect();
-    let ways = if ways.is_empty() { String::new() } else { format!(" ({})", and(&ways)) };
+    let ways: Vec<SafeText> = counts.iter().map(|(way, count)| safe!("{} {}", count, arrived(*way))).collect();
+    let ways = if ways.is_empty() { SafeText::default() } else { safe!(" ({})", and(&ways)) };
     let copies = match known.copies {
-        0 => String::new(),
-        1 => " · 1 duplicate dropped since the bot started".to_owned(),
-        many => format!(" · {many} duplicates dropped since the bot started"),
+        0 => SafeText::default(),
+        1 => " · 1 duplicate dropped since the bot started".into(),
+        many => safe!(" · {} duplicates dropped since the bot started", many),
     };
-    vec![format!("**Server {server}** · {link}"), format!("{last} · {events} from the CAD in the last hour{ways}{copies}")]
+    vec![safe!("**Server {}** · {}", server, link), safe!("{} · {} from the CAD in the last hour{}{}", last, events, ways, copies)]
 }
 
 /// When the CAD's API was last polled, and what that found.
-fn reading_line(known: &ServerFacts) -> Option<String> {
-    let read: Vec<String> =
-        known.readings.iter().filter_map(|(part, reading)| Some(format!("{} <t:{}:R>", part.as_str(), reading.at?.secs()))).collect();
+fn reading_line(known: &ServerFacts) -> Option<SafeText> {
+    let read: Vec<SafeText> =
+        known.readings.iter().filter_map(|(part, reading)| Some(safe!("{} <t:{}:R>", part.as_str(), reading.at?.secs()))).collect();
     let found = match known.readings.values().filter_map(|reading| reading.found).max() {
-        None => "nothing yet that no event had told".to_owned(),
-        Some((at, 1)) => format!("1 change that no event had told, <t:{}:R>", at.secs()),
-        Some((at, count)) => format!("{count} changes that no event had told, <t:{}:R>", at.secs()),
+        None => "nothing yet that no event had told".into(),
+        Some((at, 1)) => safe!("1 change that no event had told, <t:{}:R>", at.secs()),
+        Some((at, count)) => safe!("{} changes that no event had told, <t:{}:R>", count, at.secs()),
     };
-    (!read.is_empty()).then(|| format!("read from the CAD: {} · {found}", and(&read)))
+    (!read.is_empty()).then(|| safe!("read from the CAD: {} · {}", and(&read), found))
 }
 
 /// What may still be asked of the CAD's API.
-fn budget_line(known: &status::Facts) -> String {
+fn budget_line(known: &status::Facts) -> SafeText {
     let left = |part: Part| {
         let budget = known.budgets.get(&part)?;
-        let again = budget.free_at.map(|at| format!(", again <t:{}:R>", at.secs())).unwrap_or_default();
-        Some(format!("{} {} of {}{again}", part.as_str(), budget.left, budget.per_minute))
+        let again = budget.free_at.map(|at| safe!(", again <t:{}:R>", at.secs())).unwrap_or_default();
+        Some(safe!("{} {} of {}{}", part.as_str(), budget.left, budget.per_minute, again))
     };
-    let left: Vec<String> = Part::ALL.into_iter().filter_map(left).collect();
+    let left: Vec<SafeText> = Part::ALL.into_iter().filter_map(left).collect();
     if left.is_empty() {
-        "The CAD's API is not read (SONORAN_RECONCILE_SECONDS=off): what is changed through it stays unseen.".to_owned()
+        "The CAD's API is not read (SONORAN_RECONCILE_SECONDS=off): what is changed through it stays unseen.".into()
     } else {
-        format!("Requests to the CAD's API left this minute: {}", left.join(" · "))
+        safe!("Requests to the CAD's API left this minute: {}", SafeText::join(left, " · "))
     }
 }
 
 /// How much members used of the bot's requests for them; nothing if every budget has enough.
-fn spent_line(budgets: &[BudgetLeft]) -> Option<String> {
+fn spent_line(budgets: &[BudgetLeft]) -> Option<SafeText> {
     let spent = budgets.iter().filter(|budget| budget.left == 0);
     let told = spent.map(|budget| {
-        let wait = budget.wait.map(|wait| format!(", again in {} s", wait.as_secs() + 1)).unwrap_or_default();
-        format!("{} ({} a minute{wait})", budget.operation, budget.per_minute)
+        let wait = budget.wait.map(|wait| safe!(", again in {} s", wait.as_secs() + 1)).unwrap_or_default();
+        safe!("{} ({} a minute{})", budget.operation, budget.per_minute, wait)
     });
-    let told: Vec<String> = told.collect();
-    (!told.is_empty()).then(|| format!("⏳ Used up by members this minute: {}", and(&told)))
+    let told: Vec<SafeText> = told.collect();
+    (!told.is_empty()).then(|| safe!("⏳ Used up by members this minute: {}", and(&told)))
 }
 
 fn arrived(source: Source) -> &'static str {
@@ -377,11 +370,11 @@ fn arrived(source: Source) -> &'static str {
     }
 }
 
-fn duration(span: Duration) -> String {
+fn duration(span: Duration) -> SafeText {
     match span.as_secs() {
-        0 => format!("{} ms", span.as_millis()),
+        0 => safe!("{} ms", span.subsec_millis()),
         // One digit behind the point is enough.
-        seconds => format!("{seconds}.{} s", span.subsec_millis() / 100),
+        seconds => safe!("{}.{} s", seconds, span.subsec_millis() / 100),
     }
 }
 
@@ -402,7 +395,7 @@ mod tests {
         assert!(!plain("<#x> and <@1> <@&2>").contains("<@"));
     }
 
-    fn report(status: &Status, counts: PostCounts, parked: &[ParkedChannel]) -> (Vec<String>, bool) {
+    fn report(status: &Status, counts: PostCounts, parked: &[ParkedChannel]) -> (Vec<SafeText>, bool) {
         let (known, now) = (status.snapshot(), UnixMs(600_000));
         Report { facts: Facts { servers: &[ServerId(1)], hub: true }, known: &known, counts: &counts, parked, budgets: &[], now }
             .lines(Vec::new())

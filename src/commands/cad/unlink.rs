@@ -14,7 +14,7 @@ use crate::commands::wording::{and, counted};
 use crate::commands::{access, reply};
 use crate::guild_access::{Link, Standing};
 use crate::ids::{GuildId, UserId};
-use crate::render::text;
+use crate::render::text::{self, SafeText, safe};
 use crate::store::Routing;
 use crate::store::audit::{AuditEntry, AuditKind};
 
@@ -35,7 +35,7 @@ pub(super) async fn unlink(
     let target = match server_id.as_deref().map(str::trim) {
         None => guild,
         Some(id) => id.parse().map(GuildId).map_err(|_| {
-            Error::refused(format!("\"{}\" isn't a Discord server's ID. `/cad status` lists those that are linked.", text::line(id, 30)))
+            Error::refused(safe!("\"{}\" isn't a Discord server's ID. `/cad status` lists those that are linked.", text::line(id, 30)))
         })?,
     };
     let permissions = ctx.interaction.member.as_ref().and_then(|member| member.permissions);
@@ -44,7 +44,7 @@ pub(super) async fn unlink(
     let button = CreateButton::new(CustomId::Unlink(target).to_string()).label("Unlink").style(ButtonStyle::Danger);
     let mut page = ReplyPage::new("Unlink this Discord server?", said(&routing, guild, target, context.guilds.name(target)), YELLOW);
     if target != guild {
-        page.title = "Unlink another Discord server?".to_owned();
+        page.title = "Unlink another Discord server?".into();
     }
     page.rows = vec![CreateActionRow::Buttons(vec![button])];
     reply::show(ctx, page).await
@@ -69,33 +69,35 @@ fn may(context: &CommandContext, guild: GuildId, target: GuildId, manages: bool)
 }
 
 /// What is deleted, and what stays.
-fn said(routing: &Routing, guild: GuildId, target: GuildId, name: Option<String>) -> String {
+fn said(routing: &Routing, guild: GuildId, target: GuildId, name: Option<String>) -> SafeText {
     let count = |count: usize, one, many| (count > 0).then(|| counted(count, one, many));
     let known = routing.guilds.get(&target);
-    let goes: Vec<String> = [
+    let goes: Vec<SafeText> = [
         count(routing.routes.iter().filter(|route| route.guild == target).count(), "route", "routes"),
         count(routing.boards.iter().filter(|board| board.guild == target).count(), "board", "boards"),
-        known.and_then(|known| known.notices).map(|channel| format!("the notices channel <#{channel}>")),
-        known.map(|_| "all other settings of `/alerts` and `/cad`".to_owned()),
-        Some("alerts that wait to be sent".to_owned()),
+        known.and_then(|known| known.notices).map(|channel| safe!("the notices channel <#{}>", channel)),
+        known.map(|_| "all other settings of `/alerts` and `/cad`".into()),
+        Some("alerts that wait to be sent".into()),
     ]
     .into_iter()
     .flatten()
     .collect();
     let whose = if target == guild {
-        "this Discord server".to_owned()
+        "this Discord server".into()
     } else {
-        name.map_or_else(|| format!("Discord server `{target}`"), |name| format!("**{}** (`{target}`)", text::line(&name, 100)))
+        name.map_or_else(|| safe!("Discord server `{}`", target), |name| safe!("**{}** (`{}`)", text::line(&name, 100), target))
     };
     let community = routing.access.community_of(target);
     let served = community.map(|community| routing.access.served_by(community)).unwrap_or_default();
     let first = community.and_then(|community| routing.access.first(community)).map(|link| link.guild);
     let heir = (first == Some(target)).then(|| heir(&served, target)).flatten();
     let heir =
-        heir.map(|link| format!("\n\nThe rule of `/cad actions` is then that of Discord server `{}`.", link.guild)).unwrap_or_default();
-    format!(
-        "This removes from {whose}: {}. Messages that stand there stay as they are.\n\nNothing of the CAD is shown there then. Linking it again takes the community's API key (`/cad link`).{heir}",
-        and(&goes)
+        heir.map(|link| safe!("\n\nThe rule of `/cad actions` is then that of Discord server `{}`.", link.guild)).unwrap_or_default();
+    safe!(
+        "This removes from {}: {}. Messages that stand there stay as they are.\n\nNothing of the CAD is shown there then. Linking it again takes the community's API key (`/cad link`).{}",
+        whose,
+        and(&goes),
+        heir
     )
 }
 

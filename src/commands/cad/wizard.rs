@@ -22,7 +22,7 @@ use crate::commands::{alerts, audit_hook, checks};
 use crate::community::Community;
 use crate::event::{Source, Topic};
 use crate::ids::{ChannelId, RoleId, ServerId};
-use crate::render::text;
+use crate::render::text::{self, SafeText, safe};
 use crate::route::{Listens, Preset};
 use crate::status::{Link, contested};
 use crate::store::StyleIs;
@@ -83,7 +83,7 @@ pub(in crate::commands) async fn turn(context: &CommandContext, press: Press) ->
                 Ok(()) => place(&choice, None),
                 Err(error) => {
                     choice.role = None;
-                    place(&choice, Some(&error.sentence("a role")))
+                    place(&choice, Some(error.sentence("a role")))
                 }
             })
         }
@@ -111,6 +111,11 @@ fn list(step: SetupStep, choice: &SetupChoice, placeholder: &str, kind: CreateSe
 
 // ---- 1: the connection ----
 
+/// Why the CAD doesn't answer as it should, for whoever sets the bot up. It may quote the CAD.
+pub(super) fn of_the_cad(error: &RestError) -> SafeText {
+    text::line(&error.to_string(), 400)
+}
+
 /// Asks the CAD who we are to it.
 pub(super) async fn connection(context: &CommandContext, community: &Community, choice: &SetupChoice) -> ReplyPage {
     let title = "Set-up 1/5 · Connection to the CAD";
@@ -123,19 +128,24 @@ pub(super) async fn connection(context: &CommandContext, community: &Community, 
     match asked.await {
         Ok((version, info, servers)) => {
             let name = text::visible(info.name.as_deref())
-                .map_or_else(|| format!("`{}`", community.id), |name| format!("**{}**", text::line(name, 80)));
-            let plan = text::visible(version.name.as_deref()).map(|plan| format!(", plan {}", text::line(plan, 40))).unwrap_or_default();
+                .map_or_else(|| safe!("`{}`", text::code(community.id.as_str())), |name| safe!("**{}**", text::line(name, 80)));
+            let plan = text::visible(version.name.as_deref()).map(|plan| safe!(", plan {}", text::line(plan, 40))).unwrap_or_default();
             let servers = counted(servers.len(), "server", "servers");
-            let text = format!(
-                "✅ The CAD knows this bot as part of {name}{plan}, with {servers}.\n\nThe credentials come from the settings of whoever runs the bot; there is nothing to type in here."
+            let text = safe!(
+                "✅ The CAD knows this bot as part of {}{}, with {}.\n\nThe credentials come from the settings of whoever runs the bot; there is nothing to type in here.",
+                name,
+                plan,
+                servers
             );
             let mut page = ReplyPage::new(title, text, BLUE);
             page.rows = vec![CreateActionRow::Buttons(vec![next(SetupStep::Servers, choice, "Continue")])];
             page
         }
         Err(error) => {
-            let text =
-                format!("❌ {error}\n\nThe settings are read when the bot starts: after a change, restart it and press **Check again**.");
+            let text = safe!(
+                "❌ {}\n\nThe settings are read when the bot starts: after a change, restart it and press **Check again**.",
+                of_the_cad(&error)
+            );
             let mut page = ReplyPage::new(title, text, YELLOW);
             page.rows = vec![CreateActionRow::Buttons(vec![next(SetupStep::Connect, choice, "Check again")])];
             page
@@ -151,38 +161,38 @@ async fn servers(context: &CommandContext, community: &Community, choice: &Setup
         Ok(known) => (known.to_vec(), None),
         Err(error) => (Vec::new(), Some(error)),
     };
-    let mut said = vec!["Which of the community's CAD servers should this Discord server get alerts from?".to_owned()];
+    let mut said = vec!["Which of the community's CAD servers should this Discord server get alerts from?".into()];
     match trouble {
-        Some(error) => said.push(format!("⚠️ Their names are not known now: {error}")),
+        Some(error) => said.push(safe!("⚠️ Their names are not known now: {}", of_the_cad(&error))),
         None => said.extend(server_notes(configured, &known)),
     }
     let name = |server: &ServerId| {
         let found = known.iter().find(|known| known.id == *server).and_then(|known| known.name.as_deref());
-        text::visible(found).map_or_else(|| format!("Server {server}"), |name| text::plain(name, 80).into_string())
+        text::visible(found).map_or_else(|| safe!("Server {}", server), |name| text::plain(name, 80))
     };
     let all = CreateSelectMenuOption::new("All of them", ALL).description("Also those that are added later");
     let each = configured
         .iter()
         .take(MAX_OPTIONS - 1)
-        .map(|server| CreateSelectMenuOption::new(name(server), server.to_string()).description(format!("Server {server}")));
+        .map(|server| CreateSelectMenuOption::new(name(server), server.to_string()).description(safe!("Server {}", server)));
     let options: Vec<CreateSelectMenuOption> = std::iter::once(all).chain(each).collect();
     let most = u8::try_from(options.len().min(MAX_CHOSEN_SERVERS)).unwrap_or(1);
     let select = list(SetupStep::PickServers, choice, "Choose one or more", CreateSelectMenuKind::String { options }).max_values(most);
-    let mut page = ReplyPage::new("Set-up 2/5 · Servers", said.join("\n"), BLUE);
+    let mut page = ReplyPage::new("Set-up 2/5 · Servers", SafeText::join(said, "\n"), BLUE);
     page.rows = vec![CreateActionRow::SelectMenu(select), CreateActionRow::Buttons(vec![back(SetupStep::Connect, choice)])];
     page
 }
 
 /// Where the settings and the CAD differ.
-fn server_notes(configured: &[ServerId], known: &[CadServer]) -> Vec<String> {
+fn server_notes(configured: &[ServerId], known: &[CadServer]) -> Vec<SafeText> {
     let missing = configured.iter().filter(|server| !known.iter().any(|known| known.id == **server));
     let other = known.iter().filter(|known| !configured.contains(&known.id)).take(10);
     let missing = missing.map(|server| {
-        format!("⚠️ Server {server} is set in SONORAN_SERVER_IDS, but the CAD has no such server: whoever runs the bot should correct it.")
+        safe!("⚠️ Server {} is set in SONORAN_SERVER_IDS, but the CAD has no such server: whoever runs the bot should correct it.", server)
     });
     let other = other.map(|known| {
         let name = text::visible(known.name.as_deref()).map_or_else(|| "A server".into(), |name| text::line(name, 60));
-        format!("• {name} ({0}) is not watched: to have it, add {0} to SONORAN_SERVER_IDS and restart the bot.", known.id)
+        safe!("• {} ({}) is not watched: to have it, add {} to SONORAN_SERVER_IDS and restart the bot.", name, known.id, known.id)
     });
     missing.chain(other).collect()
 }
@@ -193,7 +203,7 @@ fn chosen_servers(words: &[String], configured: &[ServerId]) -> Result<Vec<Serve
     }
     let server = |word: &String| {
         let server = word.parse().map(ServerId).map_err(|_| Error::refused("That is no server: choose one from the list."))?;
-        if configured.contains(&server) { Ok(server) } else { Err(Error::Refused(not_configured(server))) }
+        if configured.contains(&server) { Ok(server) } else { Err(Error::refused(not_configured(server))) }
     };
     words.iter().take(MAX_CHOSEN_SERVERS).map(server).collect()
 }
@@ -218,33 +228,35 @@ fn way(choice: &SetupChoice) -> ReplyPage {
 
 fn fivem(context: &CommandContext, community: &Community, choice: &SetupChoice, since: UnixMs) -> ReplyPage {
     let mut said = vec![
-        "On FiveM the game server already holds the CAD's live session for its server id, and nobody has documented what a second one does to it. So let the game server forward its events instead:".to_owned(),
+        "On FiveM the game server already holds the CAD's live session for its server id, and nobody has documented what a second one does to it. So let the game server forward its events instead:".into(),
     ];
     if community.hub {
-        said.push("**1.** Set `SONORAN_HUB=off` for this bot and restart it.".to_owned());
+        said.push("**1.** Set `SONORAN_HUB=off` for this bot and restart it.".into());
     } else {
-        said.push("**1.** `SONORAN_HUB=off` is set already. ✅".to_owned());
+        said.push("**1.** `SONORAN_HUB=off` is set already. ✅".into());
     }
     match context.facts.listen.first() {
-        None => said.push(
-            "**2.** The bot does not listen for events: set `LISTEN_ADDR`, for example to `0.0.0.0:3232`, and restart it.".to_owned(),
-        ),
+        None => {
+            said.push("**2.** The bot does not listen for events: set `LISTEN_ADDR`, for example to `0.0.0.0:3232`, and restart it.".into())
+        }
         Some(listen) => {
-            let servers: Vec<String> = meant(community, choice).iter().map(ToString::to_string).collect();
-            let first = servers.first().map_or("1", String::as_str);
-            said.push("**2.** Put these two lines into the resource's `configuration/config.json`, with the address under which the game server reaches this bot:".to_owned());
-            said.push(format!(
-                "```json\n\"enablePushEventForwarding\": true,\n\"pushEventForwardUrl\": \"http://BOT-ADDRESS:{}{PATH}?server={first}\"\n```",
-                listen.port()
+            let servers: Vec<SafeText> = meant(community, choice).iter().map(|server| safe!("{}", server)).collect();
+            let first = servers.first().cloned().unwrap_or("1".into());
+            said.push("**2.** Put these two lines into the resource's `configuration/config.json`, with the address under which the game server reaches this bot:".into());
+            said.push(safe!(
+                "```json\n\"enablePushEventForwarding\": true,\n\"pushEventForwardUrl\": \"http://BOT-ADDRESS:{}{}?server={}\"\n```",
+                u32::from(listen.port()),
+                PATH,
+                first
             ));
             if servers.len() > 1 {
-                said.push(format!("Each game server gets its own number behind `server=`: {}.", and(&servers)));
+                said.push(safe!("Each game server gets its own number behind `server=`: {}.", and(&servers)));
             }
         }
     }
-    said.push("**3.** Restart the resource, do something in the CAD (go on duty, place a call), and check:".to_owned());
+    said.push("**3.** Restart the resource, do something in the CAD (go on duty, place a call), and check:".into());
     said.push(first_event(community, choice, since));
-    let mut page = ReplyPage::new("Set-up 3/5 · FiveM", said.join("\n"), BLUE);
+    let mut page = ReplyPage::new("Set-up 3/5 · FiveM", SafeText::join(said, "\n"), BLUE);
     page.rows = vec![CreateActionRow::Buttons(vec![
         button(SetupStep::Fivem, choice, "Check for first event", ButtonStyle::Success),
         next(SetupStep::Presets, choice, "Continue"),
@@ -254,40 +266,40 @@ fn fivem(context: &CommandContext, community: &Community, choice: &SetupChoice, 
 }
 
 /// Whether anything came since the set-up began.
-fn first_event(community: &Community, choice: &SetupChoice, since: UnixMs) -> String {
+fn first_event(community: &Community, choice: &SetupChoice, since: UnixMs) -> SafeText {
     let snapshot = community.status.snapshot();
     let last = meant(community, choice)
         .iter()
         .filter_map(|server| snapshot.servers.get(server)?.last.map(|(at, source)| (at, source, *server)))
         .max_by_key(|(at, ..)| *at);
     match last {
-        None => "⏳ No event has come since the bot started.".to_owned(),
+        None => "⏳ No event has come since the bot started.".into(),
         Some((at, source, server)) => {
             let way = if source == Source::Hub { "through the hub" } else { "over HTTP" };
             let seconds = at.secs();
             if at >= since {
-                format!("✅ It works: server {server} sent an event {way} <t:{seconds}:R>.")
+                safe!("✅ It works: server {} sent an event {} <t:{}:R>.", server, way, seconds)
             } else {
-                format!("⏳ Nothing since this set-up began; the last event came from server {server} {way} <t:{seconds}:R>.")
+                safe!("⏳ Nothing since this set-up began; the last event came from server {} {} <t:{}:R>.", server, way, seconds)
             }
         }
     }
 }
 
 fn hub(community: &Community, choice: &SetupChoice) -> ReplyPage {
-    let mut said = vec!["Without a FiveM resource the bot holds the CAD's live session itself; nothing has to be installed.".to_owned()];
+    let mut said = vec!["Without a FiveM resource the bot holds the CAD's live session itself; nothing has to be installed.".into()];
     for server in meant(community, choice) {
         said.push(match community.status.link_of(*server) {
-            Link::Ready => format!("✅ Server {server}: connected."),
-            Link::Connecting => format!("⏳ Server {server}: connecting."),
-            Link::Down(why) => format!("❌ Server {server}: {}", text::line(&why, 300)),
-            Link::Rejected(why) => format!("⛔ Server {server}: {}", text::line(&why, 300)),
-            Link::Contested => format!("⛔ {}", contested(*server)),
-            Link::Off if community.hub => format!("⏳ Server {server}: its session has not begun."),
-            Link::Off => format!("⚪ Server {server}: SONORAN_HUB is off. Set `SONORAN_HUB=on` and restart the bot."),
+            Link::Ready => safe!("✅ Server {}: connected.", server),
+            Link::Connecting => safe!("⏳ Server {}: connecting.", server),
+            Link::Down(why) => safe!("❌ Server {}: {}", server, text::line(&why, 300)),
+            Link::Rejected(why) => safe!("⛔ Server {}: {}", server, text::line(&why, 300)),
+            Link::Contested => safe!("⛔ {}", contested(*server)),
+            Link::Off if community.hub => safe!("⏳ Server {}: its session has not begun.", server),
+            Link::Off => safe!("⚪ Server {}: SONORAN_HUB is off. Set `SONORAN_HUB=on` and restart the bot.", server),
         });
     }
-    let mut page = ReplyPage::new("Set-up 3/5 · Live session", said.join("\n"), BLUE);
+    let mut page = ReplyPage::new("Set-up 3/5 · Live session", SafeText::join(said, "\n"), BLUE);
     page.rows = vec![CreateActionRow::Buttons(vec![
         button(SetupStep::Hub, choice, "Check again", ButtonStyle::Success),
         next(SetupStep::Presets, choice, "Continue"),
@@ -312,20 +324,21 @@ fn presets(choice: &SetupChoice) -> ReplyPage {
 
 // ---- 5: channel and role ----
 
-fn place(choice: &SetupChoice, trouble: Option<&str>) -> ReplyPage {
+fn place(choice: &SetupChoice, trouble: Option<SafeText>) -> ReplyPage {
     let Some(preset) = choice.preset else { return presets(choice) };
-    let channel = choice.channel.map_or_else(|| "not chosen yet".to_owned(), |channel| format!("<#{channel}>"));
-    let role = choice.role.map_or_else(|| "nobody".to_owned(), |role| format!("<@&{role}>"));
+    let channel = choice.channel.map_or_else(|| "not chosen yet".into(), |channel| safe!("<#{}>", channel));
+    let role = choice.role.map_or_else(|| "nobody".into(), |role| safe!("<@&{}>", role));
     let mut said = vec![
-        format!("**{}**: {}.", preset.as_str(), preset.describe()),
-        format!("Channel: {channel}"),
-        format!("Pinged for what is urgent: {role}"),
+        safe!("**{}**: {}.", preset.as_str(), preset.describe()),
+        safe!("Channel: {}", channel),
+        safe!("Pinged for what is urgent: {}", role),
     ];
-    said.extend(trouble.map(|trouble| format!("\n❌ {trouble}")));
+    let color = if trouble.is_some() { YELLOW } else { BLUE };
+    said.extend(trouble.map(|trouble| safe!("\n❌ {}", trouble)));
     let channels =
         CreateSelectMenuKind::Channel { channel_types: Some(vec![ChannelType::Text, ChannelType::News]), default_channels: None };
     let roles = CreateSelectMenuKind::Role { default_roles: None };
-    let mut page = ReplyPage::new("Set-up 5/5 · Where", said.join("\n"), if trouble.is_some() { YELLOW } else { BLUE });
+    let mut page = ReplyPage::new("Set-up 5/5 · Where", SafeText::join(said, "\n"), color);
     page.rows = vec![
         CreateActionRow::SelectMenu(list(SetupStep::PickChannel, choice, "The channel for these alerts", channels)),
         CreateActionRow::SelectMenu(list(SetupStep::PickRole, choice, "A role to ping (optional)", roles).min_values(0)),
@@ -338,7 +351,9 @@ fn place(choice: &SetupChoice, trouble: Option<&str>) -> ReplyPage {
 }
 
 async fn make_routes(context: &CommandContext, choice: &SetupChoice, asker: Asker) -> Result<ReplyPage, Error> {
-    let (Some(preset), Some(channel)) = (choice.preset, choice.channel) else { return Ok(place(choice, Some("Choose a channel first."))) };
+    let (Some(preset), Some(channel)) = (choice.preset, choice.channel) else {
+        return Ok(place(choice, Some("Choose a channel first.".into())));
+    };
     let servers: Vec<Option<ServerId>> = match choice.servers.as_slice() {
         [] => vec![None],
         some => some.iter().copied().map(Some).collect(),
@@ -354,7 +369,7 @@ async fn make_routes(context: &CommandContext, choice: &SetupChoice, asker: Aske
             Ok(page)
         }
         // Problems that the person can fix are shown where they can fix them.
-        Err(Error::Refused(sentence)) => Ok(place(choice, Some(&sentence))),
+        Err(Error::Refused(sentence)) => Ok(place(choice, Some(sentence))),
         Err(error) => Err(error),
     }
 }
@@ -369,9 +384,10 @@ fn chosen(choice: &SetupChoice, preset: Preset, channel: ChannelId) -> String {
 
 // ---- done ----
 
-fn done(choice: &SetupChoice, said: &str) -> ReplyPage {
-    let text = format!(
-        "{said}\n\nSee how it looks with a test alert. Later: `/cad status` shows the connections, `/alerts list` shows what is posted where, and `/cad notices` sets the channel for problems."
+fn done(choice: &SetupChoice, said: &SafeText) -> ReplyPage {
+    let text = safe!(
+        "{}\n\nSee how it looks with a test alert. Later: `/cad status` shows the connections, `/alerts list` shows what is posted where, and `/cad notices` sets the channel for problems.",
+        said
     );
     let mut page = ReplyPage::new("Set-up done", text, GREEN);
     page.rows = vec![CreateActionRow::Buttons(vec![next(SetupStep::Test, choice, "Send test alert"), back(SetupStep::Presets, choice)])];
@@ -406,6 +422,13 @@ mod tests {
             ]
         );
         assert!(server_notes(&[ServerId(1)], &[known(1, "Main")]).is_empty());
+    }
+
+    #[test]
+    fn what_the_cad_says_is_only_quoted() {
+        let error = RestError::Server { status: 500, trace: Some("@everyone *x*".into()) };
+        let said = of_the_cad(&error);
+        assert!(said.contains("@\u{200B}everyone \\*x\\*") && !said.contains("@everyone"), "{said}");
     }
 
     #[test]

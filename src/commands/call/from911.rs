@@ -4,6 +4,7 @@ use crate::actions::CadAction;
 use crate::commands::context::Context;
 use crate::commands::errors::Error;
 use crate::commands::{cad_args, choices};
+use crate::render::text::safe;
 use crate::world::Subject;
 
 /// Make a dispatch call of a 911 that waits, with nobody on it
@@ -20,7 +21,7 @@ pub(super) async fn from911(
     let on = cad_args::call_like(ctx, &actor, &call, Some(false)).await?;
     match on.subject {
         Subject::Emergency(id, _) => cad_args::act(ctx, &actor, on.server, CadAction::Dispatch(id)).await,
-        Subject::Dispatch(id, _) => Err(Error::refused(format!("Call{id:#} is a dispatch call already."))),
+        Subject::Dispatch(id, _) => Err(Error::refused(safe!("Call{:#} is a dispatch call already.", id))),
         Subject::Panic(..) | Subject::Event(..) => Err(Error::refused("That is no call: choose one from the list.")),
     }
 }

@@ -45,29 +45,30 @@ fn is_status(field: &TemplateField) -> bool {
 
 impl<'a> Layout<'a> {
     /// The first fields that fit, the required ones first; else a sentence.
-    pub(super) fn of(template: &'a Template) -> Result<Self, String> {
+    pub(super) fn of(template: &'a Template) -> Result<Self, SafeText> {
         let usable = |field: &&TemplateField| !field.locked && !field.uid.is_empty();
         let all = || template.sections.iter().flat_map(|section| &section.fields).filter(usable);
         let fits = |field: &TemplateField| can_be_typed(field) && text::units(&field.uid) <= MAX_ID_LENGTH;
         let (typed, other): (Vec<&TemplateField>, Vec<&TemplateField>) = all().partition(|field| fits(field));
         if let Some(field) = other.iter().find(|field| field.required) {
-            return Err(format!(
+            return Err(safe!(
                 "This layout wants {}, which cannot be typed into a form: make this call in the CAD.",
                 text::line(&name(field), 60)
             ));
         }
         let (required, optional): (Vec<_>, Vec<_>) = typed.into_iter().partition(|field| field.required);
         if required.len() > MAX_INPUTS {
-            return Err(format!(
-                "This layout wants {} fields, and a form has room for {MAX_INPUTS}: make this call in the CAD, or choose another layout.",
-                required.len()
+            return Err(safe!(
+                "This layout wants {} fields, and a form has room for {}: make this call in the CAD, or choose another layout.",
+                required.len(),
+                MAX_INPUTS
             ));
         }
         let mut asked: Vec<&TemplateField> = required.into_iter().chain(optional).collect();
         let mut left = asked.split_off(asked.len().min(MAX_INPUTS));
         left.extend(other);
         if asked.is_empty() {
-            return Err("This layout has no fields to type into: make this call in the CAD.".to_owned());
+            return Err("This layout has no fields to type into: make this call in the CAD.".into());
         }
         Ok(Self { template, asked, left })
     }
@@ -105,7 +106,7 @@ impl<'a> Layout<'a> {
     }
 
     /// The typed values in the CAD's form; else a sentence.
-    pub(super) fn values(&self, typed: &FormValues) -> Result<BTreeMap<String, Value>, String> {
+    pub(super) fn values(&self, typed: &FormValues) -> Result<BTreeMap<String, Value>, SafeText> {
         let mut values = BTreeMap::new();
         for field in &self.asked {
             let Some(value) = typed.get(&field.uid) else { continue };
@@ -114,7 +115,7 @@ impl<'a> Layout<'a> {
         Ok(values)
     }
 
-    fn value(&self, field: &TemplateField, typed: &str) -> Result<String, String> {
+    fn value(&self, field: &TemplateField, typed: &str) -> Result<String, SafeText> {
         let same = |known: &str| known.trim().to_lowercase() == typed.to_lowercase();
         if is_status(field) {
             let status = self.template.statuses.iter().find(|status| same(&status.id) || status.label.as_deref().is_some_and(same));
@@ -126,9 +127,9 @@ impl<'a> Layout<'a> {
         field.options.iter().find(|option| same(option)).cloned().ok_or_else(|| self.none_of(field))
     }
 
-    fn none_of(&self, field: &TemplateField) -> String {
-        let options: Vec<String> = self.options(field).iter().take(10).map(|option| text::line(option, 40).into_string()).collect();
-        format!("{} must be one of {}: run the command again.", text::line(&name(field), 60), and(&options))
+    fn none_of(&self, field: &TemplateField) -> SafeText {
+        let options: Vec<SafeText> = self.options(field).iter().take(10).map(|option| text::line(option, 40)).collect();
+        safe!("{} must be one of {}: run the command again.", text::line(&name(field), 60), and(&options))
     }
 }
 

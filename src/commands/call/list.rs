@@ -4,6 +4,7 @@ use crate::commands::context::Context;
 use crate::commands::errors::Error;
 use crate::commands::reply::BLUE;
 use crate::commands::{autocomplete, cad_args, reply};
+use crate::render::text::{SafeText, safe};
 
 /// What is open: dispatch calls, and 911s that wait
 #[poise::command(slash_command, guild_only)]
@@ -27,7 +28,7 @@ pub(super) async fn list(
         return reply::say(ctx, "Nothing is open. `/call new` makes a call.").await;
     }
     let several = cad_actions.servers().len() > 1 && only.is_none();
-    let lines: Vec<String> =
-        (open.iter()).map(|call| if several { format!("{} · server {}", call.line(), call.on.server) } else { call.line() }).collect();
-    reply::list(ctx, &format!("Open calls: {}", open.len()), &lines, BLUE).await
+    let lines: Vec<SafeText> =
+        (open.iter()).map(|call| if several { safe!("{} · server {}", call.line(), call.on.server) } else { call.line() }).collect();
+    reply::list(ctx, safe!("Open calls: {}", open.len()), &lines, BLUE).await
 }

@@ -14,7 +14,7 @@ use crate::commands::context::{CommandContext, Context};
 use crate::commands::custom_id::{CustomId, NewCallOptions};
 use crate::commands::errors::Error;
 use crate::commands::forms::{FormValues, Input};
-use crate::commands::wording::and_safe;
+use crate::commands::wording::and;
 use crate::commands::{autocomplete, cad_args, choices, forms};
 use crate::render::Labels;
 use crate::render::text::{self, SafeText, safe};
@@ -59,7 +59,7 @@ pub(super) async fn new(
     let Some(found) = chosen(&known, &typed) else {
         return Err(Error::refused("There is no such layout: choose one from the list that appears while you type."));
     };
-    let layout = Layout::of(found).map_err(Error::Refused)?;
+    let layout = Layout::of(found).map_err(Error::refused)?;
     let wanted = NewCallOptions { server, attach, layout: Some((found.id, layout::version(found))) };
     forms::open(ctx, layout.form(CustomId::NewCall(wanted).to_string(), found.name.as_deref().unwrap_or("Call"))).await
 }
@@ -114,8 +114,8 @@ pub(in crate::commands) async fn made(
         let Some(current) = current else {
             return Err(Error::refused("This layout was changed in the CAD meanwhile: run `/call new` again."));
         };
-        let layout = Layout::of(current).map_err(Error::Refused)?;
-        let values = layout.values(typed).map_err(Error::Refused)?;
+        let layout = Layout::of(current).map_err(Error::refused)?;
+        let values = layout.values(typed).map_err(Error::refused)?;
         let server = cad_args::server(&cad_actions, who, wanted.server.map(|server| i64::from(server.0))).await?;
         let target = UnitSelector::Idents(Vec::new());
         let new = NewCustomDispatch {
@@ -131,7 +131,7 @@ pub(in crate::commands) async fn made(
         return Ok(if left.is_empty() {
             said
         } else {
-            safe!("{}\nNot asked for, since a form has room for five inputs: {}. Fill that in in the CAD.", said, and_safe(&left))
+            safe!("{}\nNot asked for, since a form has room for five inputs: {}. Fill that in in the CAD.", said, and(&left))
         });
     }
     let labels = cad_args::labels(context, who.guild);

@@ -9,6 +9,7 @@ use crate::commands::errors::Error;
 use crate::commands::reply::ReplyPage;
 use crate::commands::wording::counted;
 use crate::commands::{autocomplete, csv, reply};
+use crate::render::text::{self, SafeText, safe};
 use crate::store::duty::{DutySession, Span};
 
 const COLUMNS: &str = "member,callsign,department,account,server,began,ended,seconds,joined_late,logout_missed";
@@ -33,23 +34,23 @@ pub(super) async fn export(
     let scope = ReportScope::new(context, guild_of(ctx)?, days, server).await?;
     let sessions = scope.sessions(context).await?;
     if sessions.is_empty() {
-        return Err(Error::Refused(nothing(&scope)));
+        return Err(Error::refused(nothing(&scope)));
     }
     let file = CreateAttachment::bytes(
         table(&sessions, scope.span.to, &scope.zone),
         format!("duty-{}.csv", scope.zone.say(scope.span.to, "%Y-%m-%d")),
     );
     let mut lines = vec![
-        format!(
+        safe!(
             "{} that {} wholly or in part {}.",
             counted(sessions.len(), "session", "sessions"),
             if sessions.len() == 1 { "lies" } else { "lie" },
             scope.words()
         ),
-        format!("Times are of {}; `seconds` counts the whole session, until now if it lasts.", scope.zone.name),
+        safe!("Times are of {}; `seconds` counts the whole session, until now if it lasts.", text::line(&scope.zone.name, 60)),
     ];
     lines.extend(cut_short(sessions.len()));
-    reply::enclose(ctx, vec![ReplyPage::new("📄 Duty export", lines.join("\n"), reply::BLUE)], vec![file], shared).await
+    reply::enclose(ctx, vec![ReplyPage::new("📄 Duty export", SafeText::join(lines, "\n"), reply::BLUE)], vec![file], shared).await
 }
 
 /// The oldest first.

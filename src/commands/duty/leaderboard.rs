@@ -2,7 +2,7 @@
 
 use tenfour_chart::{self as chart, Bars, Chart, Heading, Measure, Row};
 
-use super::report::{ReportScope, Tally, by_department, by_member, cut_short, drawn, nothing, safe};
+use super::report::{ReportScope, Tally, by_department, by_member, cut_short, drawn, nothing, quoted};
 use crate::clock::millis;
 use crate::commands::context::{Context, guild_of};
 use crate::commands::errors::Error;
@@ -10,6 +10,7 @@ use crate::commands::options::{By, ByChoice};
 use crate::commands::reply::ReplyPage;
 use crate::commands::wording::counted;
 use crate::commands::{autocomplete, reply};
+use crate::render::text::{SafeText, safe};
 
 /// Members listed in words; the chart shows more.
 const MAX_LINES: usize = 10;
@@ -36,7 +37,7 @@ pub(super) async fn leaderboard(
     let scope = ReportScope::new(context, guild_of(ctx)?, days, server).await?;
     let sessions = scope.sessions(context).await?;
     if sessions.is_empty() {
-        return Err(Error::Refused(nothing(&scope)));
+        return Err(Error::refused(nothing(&scope)));
     }
     let by = by.map_or(By::Member, |by| by.0);
     let (tallies, what) = match by {
@@ -48,20 +49,26 @@ pub(super) async fn leaderboard(
     let says = format!("Bar chart: {what}, {}. {}", scope.subtitle(), plainly(&tallies));
     let file = drawn(context, Chart::Bars(Bars { heading, rows, measure: Measure::Duration }), FILE, &says).await?;
     let mut lines = lines(&tallies);
-    lines.push(format!("-# {} · sessions that last count until now", scope.subtitle()));
+    lines.push(safe!("{} · sessions that last count until now", scope.small_print()));
     lines.extend(cut_short(sessions.len()));
-    reply::enclose(ctx, vec![ReplyPage::new(format!("🏆 {what}"), lines.join("\n"), reply::BLUE).picture(FILE)], vec![file], shared).await
+    reply::enclose(
+        ctx,
+        vec![ReplyPage::new(safe!("🏆 {}", what), SafeText::join(lines, "\n"), reply::BLUE).picture(FILE)],
+        vec![file],
+        shared,
+    )
+    .await
 }
 
-fn lines(tallies: &[Tally]) -> Vec<String> {
+fn lines(tallies: &[Tally]) -> Vec<SafeText> {
     let line = |(nth, tally): (usize, &Tally)| {
-        let note = if tally.note.is_empty() { String::new() } else { format!(" · {}", safe(&tally.note)) };
+        let note = if tally.note.is_empty() { SafeText::default() } else { safe!(" · {}", quoted(&tally.note)) };
         let sessions = counted(tally.sessions, "session", "sessions");
-        format!("{}. **{}**{note} · {} in {sessions}", nth + 1, safe(&tally.name), chart::duration(tally.time))
+        safe!("{}. **{}**{} · {} in {}", nth + 1, quoted(&tally.name), note, quoted(&chart::duration(tally.time)), sessions)
     };
-    let mut lines: Vec<String> = tallies.iter().take(MAX_LINES).enumerate().map(line).collect();
+    let mut lines: Vec<SafeText> = tallies.iter().take(MAX_LINES).enumerate().map(line).collect();
     if let Some(more) = tallies.len().checked_sub(MAX_LINES).filter(|more| *more > 0) {
-        lines.push(format!("… and {more} more."));
+        lines.push(safe!("… and {} more.", more));
     }
     lines
 }

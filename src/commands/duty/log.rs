@@ -2,11 +2,12 @@
 
 use tenfour_chart as chart;
 
-use super::report::{Hours, ReportScope, cut_short, is_of, name, nothing, safe, shown};
+use super::report::{Hours, ReportScope, cut_short, is_of, name, nothing, quoted};
 use crate::commands::context::{Context, guild_of};
 use crate::commands::errors::Error;
 use crate::commands::wording::counted;
 use crate::commands::{autocomplete, reply};
+use crate::render::text::{SafeText, safe};
 use crate::store::duty::{DutySession, Span};
 
 /// Limit on listed sessions; the total counts all.
@@ -40,7 +41,7 @@ pub(super) async fn log(
     let scope = ReportScope::new(context, guild_of(ctx)?, days, server).await?;
     let all = scope.sessions(context).await?;
     if all.is_empty() {
-        return Err(Error::Refused(nothing(&scope)));
+        return Err(Error::refused(nothing(&scope)));
     }
     let looked_at = all.len();
     let of_department =
@@ -48,7 +49,7 @@ pub(super) async fn log(
     let of_member = |session: &&DutySession| member.as_deref().is_none_or(|m| is_of(session, m));
     let found: Vec<&DutySession> = all.iter().filter(of_department).filter(of_member).collect();
     if found.is_empty() {
-        return Err(Error::Refused(format!(
+        return Err(Error::refused(safe!(
             "Nobody like that was on duty {}: choose from the list that shows while you type, or ask for more `days:`.",
             scope.words()
         )));
@@ -58,35 +59,35 @@ pub(super) async fn log(
     reply::list_to(ctx, "🕒 Duty log", &lines, reply::BLUE, shared).await
 }
 
-fn lines(found: &[&DutySession], scope: &ReportScope) -> Vec<String> {
+fn lines(found: &[&DutySession], scope: &ReportScope) -> Vec<SafeText> {
     let total = Hours::of(found.iter().copied(), scope.span).total();
     let count = counted(found.len(), "session", "sessions");
-    let mut lines = vec![format!("**{count}, {}** {}.", chart::duration(total), scope.words()), String::new()];
+    let mut lines = vec![safe!("**{}, {}** {}.", count, quoted(&chart::duration(total)), scope.words()), SafeText::default()];
     lines.extend(found.iter().take(MAX_SESSIONS_LISTED).map(|session| line(session, scope.span)));
     if let Some(more) = found.len().checked_sub(MAX_SESSIONS_LISTED).filter(|more| *more > 0) {
-        lines.push(format!("… and {more} older ones: `/duty export` has them all."));
+        lines.push(safe!("… and {} older ones: `/duty export` has them all.", more));
     }
     if found.iter().any(|session| session.missed) {
-        lines.push("-# ✂️ The logout was missed: counted until the last sign of life.".to_owned());
+        lines.push("-# ✂️ The logout was missed: counted until the last sign of life.".into());
     }
     if found.iter().any(|session| session.joined_late) {
-        lines.push("-# 🌗 Was on duty before the bot saw it: counted from then.".to_owned());
+        lines.push("-# 🌗 Was on duty before the bot saw it: counted from then.".into());
     }
     lines
 }
 
 /// `<t:…:f> – <t:…:t> · **1 h 5 min** · Ann · A-12 · Fire ✂️`
-fn line(session: &DutySession, span: Span) -> String {
-    let began = format!("<t:{}:f>", session.began.secs());
-    let ended = session.ended.map_or_else(|| "now".to_owned(), |at| format!("<t:{}:t>", at.secs()));
+fn line(session: &DutySession, span: Span) -> SafeText {
+    let began = safe!("<t:{}:f>", session.began.secs());
+    let ended = session.ended.map_or_else(|| "now".into(), |at| safe!("<t:{}:t>", at.secs()));
     // Even if part of it is before the span: the line shows the whole session.
     let long = session.within(Span { from: session.began, ..span });
     let callsign = if session.name.is_empty() { "" } else { session.callsign.as_str() };
-    let who = shown(&safe(&name(session)), &safe(callsign));
-    let department = if session.department.is_empty() { String::new() } else { format!(" · {}", safe(&session.department)) };
+    let who = SafeText::join([quoted(&name(session)), quoted(callsign)].into_iter().filter(|part| !part.is_empty()), " · ");
+    let department = if session.department.is_empty() { SafeText::default() } else { safe!(" · {}", quoted(&session.department)) };
     let marks = [(session.joined_late, " 🌗"), (session.missed, " ✂️")];
-    let marks: String = marks.into_iter().filter(|(holds, _)| *holds).map(|(_, mark)| mark).collect();
-    format!("{began} – {ended} · **{}** · {who}{department}{marks}", chart::duration(long))
+    let marks = SafeText::join(marks.into_iter().filter(|(holds, _)| *holds).map(|(_, mark)| mark.into()), "");
+    safe!("{} – {} · **{}** · {}{}{}", began, ended, quoted(&chart::duration(long)), who, department, marks)
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use crate::commands::route_wording::not_configured;
 use crate::commands::wording::counted;
 use crate::ids::CommunityId;
 use crate::ids::{GuildId, Ident, ServerId};
-use crate::render::text::{self, SafeText};
+use crate::render::text::{self, SafeText, safe};
 use crate::store::duty::{DutyMember, DutySession, MAX_SESSIONS, Span, Which};
 
 /// Days covered by default.
@@ -45,7 +45,7 @@ impl ReportScope {
         let server = server.map(ServerId);
         let community = context.community(guild)?;
         if let Some(unknown) = server.filter(|server| !community.servers.contains(server)) {
-            return Err(Error::Refused(not_configured(unknown)));
+            return Err(Error::refused(not_configured(unknown)));
         }
         let (to, days) = (context.clock.now(), days.unwrap_or(DAYS).clamp(1, 90));
         let span = Span { from: to.minus(DAY * days), to };
@@ -53,10 +53,15 @@ impl ReportScope {
     }
 
     /// `in the last 7 days, on server 2`.
-    pub(in crate::commands) fn words(&self) -> String {
-        let days = if self.days == 1 { "in the last 24 hours".to_owned() } else { format!("in the last {} days", self.days) };
-        let server = self.server.map(|server| format!(", on server {server}")).unwrap_or_default();
-        format!("{days}{server}")
+    pub(in crate::commands) fn words(&self) -> SafeText {
+        let days = if self.days == 1 { "in the last 24 hours".into() } else { safe!("in the last {} days", self.days) };
+        let server = self.server.map(|server| safe!(", on server {}", server)).unwrap_or_default();
+        safe!("{}{}", days, server)
+    }
+
+    /// [`subtitle`](Self::subtitle) as the last line of an answer.
+    pub(in crate::commands) fn small_print(&self) -> SafeText {
+        safe!("-# {}", text::line(&self.subtitle(), 200))
     }
 
     /// `14 Nov 2026 to 21 Nov 2026, 16:00 · Europe/Berlin · server 2`.
@@ -73,8 +78,8 @@ impl ReportScope {
 }
 
 /// Added if an answer couldn't hold everything.
-pub(in crate::commands) fn cut_short(sessions: usize) -> Option<String> {
-    (sessions >= MAX_SESSIONS).then(|| format!("-# Only the last {MAX_SESSIONS} sessions were looked at: ask for fewer days."))
+pub(in crate::commands) fn cut_short(sessions: usize) -> Option<SafeText> {
+    (sessions >= MAX_SESSIONS).then(|| safe!("-# Only the last {} sessions were looked at: ask for fewer days.", MAX_SESSIONS))
 }
 
 /// Local time.
@@ -193,7 +198,11 @@ pub(in crate::commands) fn by_department(sessions: &[DutySession], span: Span) -
         hours.add(session, span);
         tally.sessions += 1;
     }
-    let whole = |(tally, hours): (Tally, Hours)| Tally { note: counted(hours.0.len(), "member", "members"), time: hours.total(), ..tally };
+    let whole = |(tally, hours): (Tally, Hours)| Tally {
+        note: counted(hours.0.len(), "member", "members").into_string(),
+        time: hours.total(),
+        ..tally
+    };
     sorted(tallies.into_values().map(whole).collect())
 }
 
@@ -216,7 +225,7 @@ fn note(session: &DutySession) -> String {
 }
 
 /// A stranger's text in an answer.
-pub(in crate::commands) fn safe(raw: &str) -> SafeText {
+pub(in crate::commands) fn quoted(raw: &str) -> SafeText {
     text::line(raw, NAME)
 }
 
@@ -235,8 +244,8 @@ pub(in crate::commands) fn shown(name: &str, callsign: &str) -> String {
 }
 
 /// The hint if there are no sessions.
-pub(in crate::commands) fn nothing(scope: &ReportScope) -> String {
-    format!(
+pub(in crate::commands) fn nothing(scope: &ReportScope) -> SafeText {
+    safe!(
         "Nobody was on duty {}, as far as the bot has seen: it counts from logins and logouts in the CAD since it runs. Try more `days:`, or see `/cad status` for whether events arrive.",
         scope.words()
     )

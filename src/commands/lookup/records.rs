@@ -56,7 +56,7 @@ pub(super) async fn show(ctx: Context<'_>, search: RecordSearch) -> Result<(), E
     if found.count == 0 {
         let fix = if partial { "" } else { " `partial:True` finds parts of it too." };
         // Nothing was found that could have opened.
-        return reply::say(ctx, format!("The CAD has no record of that.{fix}{}", if all { "" } else { note })).await;
+        return reply::say(ctx, safe!("The CAD has no record of that.{}{}", fix, if all { "" } else { note })).await;
     }
     let mut message = found.page();
     message.content = message.content.map(|content| safe!("{}{}", content, note));
@@ -107,7 +107,7 @@ impl Found {
 
 /// A record as an event would carry it: one decoder for both.
 fn read(record: &Object) -> Option<Record> {
-    let envelope = Envelope { kind: "EVENT_RECORD_ADD".to_owned(), data: json!({ "record": record }), extras: Map::new() };
+    let envelope = Envelope { kind: "EVENT_RECORD_ADD".into(), data: json!({ "record": record }), extras: Map::new() };
     decode(&envelope).ok()?.into_iter().find_map(|event| match event {
         Event::Record { record, .. } => Some(record),
         _ => None,

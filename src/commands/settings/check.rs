@@ -13,7 +13,7 @@ use crate::commands::context::CommandContext;
 use crate::commands::errors::Error;
 use crate::commands::route_wording::{not_configured, not_in_forum, not_pinged};
 use crate::ids::{ChannelId, GuildId, RoleId, ServerId};
-use crate::render::text;
+use crate::render::text::{self, SafeText, safe};
 use crate::route::{Escalation, EscalationStep, Threads};
 use crate::store::settings::{BoardSetting, RouteKey, Settings};
 
@@ -76,7 +76,7 @@ impl GuildSnapshot {
         self.channels.iter().find(|place| place.id == channel).map_or(ChannelAccess::Gone, |place| self.here.channel_access(&place.value))
     }
 
-    fn channel(&self, wanted: &Named) -> Result<ChannelId, String> {
+    fn channel(&self, wanted: &Named) -> Result<ChannelId, SafeText> {
         if let Some(place) = self.channels.iter().find(|place| Some(place.id.0) == wanted.id) {
             return Ok(place.id);
         }
@@ -84,9 +84,9 @@ impl GuildSnapshot {
         only(self.channels.iter().filter(fits).map(|place| place.id), "channel", wanted)
     }
 
-    fn role(&self, wanted: &Named) -> Result<RoleId, String> {
+    fn role(&self, wanted: &Named) -> Result<RoleId, SafeText> {
         if wanted.id == Some(self.guild.0) {
-            return Err("the role @everyone is never pinged by this bot: choose a role of your own, or null.".to_owned());
+            return Err("the role @everyone is never pinged by this bot: choose a role of your own, or null.".into());
         }
         if let Some(role) = self.roles.iter().find(|role| Some(role.id.0) == wanted.id) {
             return Ok(role.id);
@@ -96,7 +96,7 @@ impl GuildSnapshot {
     }
 
     /// Hints about roles that Discord would not ping where these settings want them.
-    pub(in super::super) fn hints(&self, settings: &Settings) -> Vec<String> {
+    pub(in super::super) fn hints(&self, settings: &Settings) -> Vec<SafeText> {
         let deaf = |role: &RoleId| self.roles.iter().any(|known| known.id == *role && known.mentionable == Some(false));
         let wanted = settings.routes.iter().map(|route| &route.spec).filter(|spec| !self.channel_access(spec.channel).pings_any_role());
         wanted.filter_map(|spec| spec.role).filter(deaf).collect::<BTreeSet<RoleId>>().into_iter().map(not_pinged).collect()
@@ -106,7 +106,7 @@ impl GuildSnapshot {
     ///
     /// # Errors
     /// Every problem, as sentences that begin with their places in the file.
-    pub(in super::super) fn settle(&self, file: SettingsFile, servers: &[ServerId]) -> Result<Settings, Vec<String>> {
+    pub(in super::super) fn settle(&self, file: SettingsFile, servers: &[ServerId]) -> Result<Settings, Vec<SafeText>> {
         let mut said = Said::default();
         let mut settings = Settings { labels: file.labels, quiet: file.quiet, ..Settings::default() };
         if let Some(action_rule) = file.action_rule {
@@ -116,19 +116,19 @@ impl GuildSnapshot {
             let emergency_role = said.keep("acting.emergency_role", emergency_role).flatten();
             settings.action_rule = ActionRule { role, buttons: action_rule.buttons, emergency: action_rule.emergency, emergency_role };
         }
-        let mut seen: BTreeMap<RouteKey, String> = BTreeMap::new();
+        let mut seen: BTreeMap<RouteKey, SafeText> = BTreeMap::new();
         for route in file.routes {
             let path = route.path.clone();
-            let at = |key: &str| format!("{path}.{key}");
-            let role = said.keep(&at("role"), route.role.as_ref().map(|role| self.role(role)).transpose());
+            let at = |key: &'static str| safe!("{}.{}", path, key);
+            let role = said.keep(at("role"), route.role.as_ref().map(|role| self.role(role)).transpose());
             if let Some(server) = route.server.filter(|server| !servers.contains(server)) {
-                said.problem(&at("server"), not_configured(server));
+                said.problem(at("server"), not_configured(server));
             }
-            let Some(channel) = said.keep(&at("channel"), self.channel(&route.channel)) else { continue };
+            let Some(channel) = said.keep(at("channel"), self.channel(&route.channel)) else { continue };
             let access = self.channel_access(channel);
             let mut escalation = Escalation::default();
             for (nth, (minutes, role)) in route.escalation.iter().enumerate() {
-                if let Some(role) = said.keep(&at(&format!("escalation[{nth}].role")), self.role(role)) {
+                if let Some(role) = said.keep(safe!("{}.escalation[{}].role", path, nth), self.role(role)) {
                     // As many as are allowed, without duplicates: the parser ensured it.
                     // The store knows the times: it sees which steps are new.
                     let _fits = escalation.set(EscalationStep { minutes: *minutes, role, since: UnixMs(0) });
@@ -140,23 +140,23 @@ impl GuildSnapshot {
             let threads = route.spec.threads() != Threads::Off;
             let hindrance = if threads { access.hindrance_to_threads(channel) } else { access.hindrance(channel) };
             if let Some(hindrance) = hindrance {
-                said.problem(&at("channel"), hindrance);
+                said.problem(at("channel"), hindrance);
             } else if route.spec.forum && !route.spec.event.fits_forum(route.spec.style) {
                 let why = not_in_forum(channel, std::iter::once((route.spec.event, route.spec.style)));
-                said.problem(&path, why.unwrap_or_else(|| format!("<#{channel}> is a forum: choose a text channel.")));
+                said.problem(&path, why.unwrap_or_else(|| safe!("<#{}> is a forum: choose a text channel.", channel)));
             }
             said.once(&mut seen, route.key(), path);
             settings.routes.push(route);
         }
-        let mut seen: BTreeMap<RouteKey, String> = BTreeMap::new();
+        let mut seen: BTreeMap<RouteKey, SafeText> = BTreeMap::new();
         for board in file.boards {
-            let at = |key: &str| format!("{}.{key}", board.path);
+            let at = |key: &'static str| safe!("{}.{}", board.path, key);
             if let Some(server) = board.server.filter(|server| !servers.contains(server)) {
-                said.problem(&at("server"), not_configured(server));
+                said.problem(at("server"), not_configured(server));
             }
-            let Some(channel) = said.keep(&at("channel"), self.channel(&board.channel)) else { continue };
+            let Some(channel) = said.keep(at("channel"), self.channel(&board.channel)) else { continue };
             if let Some(hindrance) = self.channel_access(channel).hindrance_to_words(channel) {
-                said.problem(&at("channel"), hindrance);
+                said.problem(at("channel"), hindrance);
             }
             let setting = BoardSetting { kind: board.kind, channel, server: board.server };
             said.once(&mut seen, setting.key(), board.path);
@@ -173,51 +173,53 @@ impl GuildSnapshot {
 }
 
 /// The one that there is.
-fn only<T>(mut found: impl Iterator<Item = T>, what: &str, wanted: &Named) -> Result<T, String> {
-    let name = wanted.name.as_deref().map(|name| format!("“{}”", text::line(name, 60)));
+fn only<T>(mut found: impl Iterator<Item = T>, what: &'static str, wanted: &Named) -> Result<T, SafeText> {
+    let name = wanted.name.as_deref().map(|name| safe!("“{}”", text::line(name, 60)));
     match (found.next(), found.next()) {
         (Some(one), None) => Ok(one),
-        (Some(_), Some(_)) => Err(format!(
-            "several {what}s here are called {}: write the id of one of them (Developer Mode, Copy {what} ID).",
-            name.unwrap_or_default()
+        (Some(_), Some(_)) => Err(safe!(
+            "several {}s here are called {}: write the id of one of them (Developer Mode, Copy {} ID).",
+            what,
+            name.unwrap_or_default(),
+            what
         )),
         (None, _) => {
-            let by = [wanted.id.map(|id| format!("id {id}")), name.map(|name| format!("name {name}"))];
-            let by: Vec<String> = by.into_iter().flatten().collect();
-            Err(format!("no {what} of this server has the {}: make one, or change the file.", by.join(" or the ")))
+            let by = [wanted.id.map(|id| safe!("id {}", id)), name.map(|name| safe!("name {}", name))];
+            let by: Vec<SafeText> = by.into_iter().flatten().collect();
+            Err(safe!("no {} of this server has the {}: make one, or change the file.", what, SafeText::join(by, " or the ")))
         }
     }
 }
 
 /// Problems with their places, in the order found. One problem in many places is reported once.
 #[derive(Debug, Default)]
-struct Said(Vec<(String, Vec<String>)>);
+struct Said(Vec<(SafeText, Vec<SafeText>)>);
 
 impl Said {
-    fn problem(&mut self, path: &str, sentence: String) {
+    fn problem(&mut self, path: impl Into<SafeText>, sentence: SafeText) {
         match self.0.iter_mut().find(|(known, _)| *known == sentence) {
-            Some((_, paths)) => paths.push(path.to_owned()),
-            None => self.0.push((sentence, vec![path.to_owned()])),
+            Some((_, paths)) => paths.push(path.into()),
+            None => self.0.push((sentence, vec![path.into()])),
         }
     }
 
-    fn keep<T>(&mut self, path: &str, found: Result<T, String>) -> Option<T> {
+    fn keep<T>(&mut self, path: impl Into<SafeText>, found: Result<T, SafeText>) -> Option<T> {
         found.map_err(|sentence| self.problem(path, sentence)).ok()
     }
 
-    fn once(&mut self, seen: &mut BTreeMap<RouteKey, String>, key: RouteKey, path: String) {
+    fn once(&mut self, seen: &mut BTreeMap<RouteKey, SafeText>, key: RouteKey, path: SafeText) {
         if let Some(first) = seen.get(&key) {
-            self.problem(&path, format!("it is the same as `{first}` (kind, channel and server): leave one of the two out."));
+            self.problem(&path, safe!("it is the same as `{}` (kind, channel and server): leave one of the two out.", first));
         } else {
             seen.insert(key, path);
         }
     }
 
-    fn sentences(self) -> Vec<String> {
-        let told = |(sentence, paths): (String, Vec<String>)| {
-            let shown: Vec<String> = paths.iter().take(3).map(|path| format!("`{path}`")).collect();
-            let more = if paths.len() > shown.len() { format!(" and {} more", paths.len() - shown.len()) } else { String::new() };
-            format!("{}{more}: {sentence}", shown.join(", "))
+    fn sentences(self) -> Vec<SafeText> {
+        let told = |(sentence, paths): (SafeText, Vec<SafeText>)| {
+            let shown: Vec<SafeText> = paths.iter().take(3).map(|path| safe!("`{}`", path)).collect();
+            let more = if paths.len() > shown.len() { safe!(" and {} more", paths.len() - shown.len()) } else { SafeText::default() };
+            safe!("{}{}: {}", SafeText::join(shown, ", "), more, sentence)
         };
         self.0.into_iter().map(told).collect()
     }

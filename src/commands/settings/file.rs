@@ -16,7 +16,8 @@ use crate::commands::wording::counted;
 use crate::event::Priority;
 use crate::ids::{ChannelId, GuildId, RoleId, ServerId};
 use crate::render::labels::Form;
-use crate::render::{Labels, Style, text};
+use crate::render::text::{self, SafeText, safe};
+use crate::render::{Labels, Style};
 use crate::route::{
     AttentionError, BoardKind, Criterion, Escalation, Filter, KnownPriorities, Listens, MAX_MINUTES, MAX_STEPS, Mute, Quiet, RouteSpec,
     Rule, Threads, When,
@@ -49,7 +50,7 @@ pub(in super::super) struct Named {
 #[derive(Clone, Debug)]
 pub(in super::super) struct FileRoute {
     /// Its place in the file.
-    pub(in super::super) path: String,
+    pub(in super::super) path: SafeText,
     pub(in super::super) event: Listens,
     pub(in super::super) channel: Named,
     pub(in super::super) server: Option<ServerId>,
@@ -74,7 +75,7 @@ pub(in super::super) struct FileActionRule {
 #[derive(Clone, Debug)]
 pub(in super::super) struct FileBoard {
     /// Its place in the file.
-    pub(in super::super) path: String,
+    pub(in super::super) path: SafeText,
     pub(in super::super) kind: BoardKind,
     pub(in super::super) channel: Named,
     pub(in super::super) server: Option<ServerId>,
@@ -90,7 +91,7 @@ pub(in super::super) struct SettingsFile {
     pub(in super::super) quiet: Option<Quiet>,
     pub(in super::super) action_rule: Option<FileActionRule>,
     /// Ignored parts, for people.
-    pub(in super::super) warnings: Vec<String>,
+    pub(in super::super) warnings: Vec<SafeText>,
 }
 
 // ---- out ----
@@ -297,12 +298,12 @@ fn values_of(filter: &Filter, criterion: Criterion) -> Vec<String> {
 ///
 /// # Errors
 /// Every problem found, as sentences for people, each beginning with its place in the file.
-pub(in super::super) fn read(bytes: &[u8], now: UnixMs, seen: &[Priority]) -> Result<SettingsFile, Vec<String>> {
+pub(in super::super) fn read(bytes: &[u8], now: UnixMs, seen: &[Priority]) -> Result<SettingsFile, Vec<SafeText>> {
     // Editors on Windows begin text with this mark.
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
     let root: Value = serde_json::from_slice(bytes).map_err(|error| {
         // serde's own message may quote the file: only the place is shown.
-        vec![format!("It is no JSON: look at line {}, column {}. Take a file that `/cad export` made.", error.line(), error.column())]
+        vec![safe!("It is no JSON: look at line {}, column {}. Take a file that `/cad export` made.", error.line(), error.column())]
     })?;
     let mut reader = Reader { now, ..Reader::default() };
     let file = reader.file(&root, seen);
@@ -312,7 +313,7 @@ pub(in super::super) fn read(bytes: &[u8], now: UnixMs, seen: &[Priority]) -> Re
         let left = reader.unsaid;
         let mut problems = reader.problems;
         if left > 0 {
-            problems.push(format!("… and {} more.", counted(left, "problem", "problems")));
+            problems.push(safe!("… and {} more.", counted(left, "problem", "problems")));
         }
         Err(problems)
     }
@@ -322,42 +323,42 @@ pub(in super::super) fn read(bytes: &[u8], now: UnixMs, seen: &[Priority]) -> Re
 struct Reader {
     now: UnixMs,
     known: KnownPriorities,
-    problems: Vec<String>,
+    problems: Vec<SafeText>,
     unsaid: usize,
-    warnings: Vec<String>,
+    warnings: Vec<SafeText>,
 }
 
 impl Reader {
-    fn problem(&mut self, path: &str, what: impl AsRef<str>) {
+    fn problem(&mut self, path: impl Into<SafeText>, what: impl Into<SafeText>) {
         if self.problems.len() < MAX_PROBLEMS {
-            self.problems.push(format!("`{path}`: {}", what.as_ref()));
+            self.problems.push(safe!("`{}`: {}", path.into(), what.into()));
         } else {
             self.unsaid += 1;
         }
     }
 
     /// An object's fields; unknown ones are mentioned, not rejected: a newer file may have more.
-    fn object<'a>(&mut self, path: &str, value: &'a Value, known: &[&str]) -> Option<&'a Map<String, Value>> {
+    fn object<'a>(&mut self, path: &SafeText, value: &'a Value, known: &[&str]) -> Option<&'a Map<String, Value>> {
         let Some(map) = value.as_object() else {
-            self.problem(path, format!("an object in braces is expected here, not {}.", quoted(value)));
+            self.problem(path, safe!("an object in braces is expected here, not {}.", quoted(value)));
             return None;
         };
         for key in map.keys().filter(|key| !known.contains(&key.as_str())) {
             if self.warnings.len() < MAX_PROBLEMS {
-                self.warnings.push(format!("`{}` is not known and passed over.", place(path, &text::line(key, 40).replace('`', "'"))));
+                self.warnings.push(safe!("`{}` is not known and passed over.", place(path, text::plain(&key.replace('`', "'"), 40))));
             }
         }
         Some(map)
     }
 
     /// The elements of a list, up to a limit.
-    fn list<'a>(&mut self, path: &str, value: &'a Value, most: usize) -> &'a [Value] {
+    fn list<'a>(&mut self, path: &SafeText, value: &'a Value, most: usize) -> &'a [Value] {
         let Some(all) = value.as_array() else {
-            self.problem(path, format!("a list in square brackets is expected here, not {}.", quoted(value)));
+            self.problem(path, safe!("a list in square brackets is expected here, not {}.", quoted(value)));
             return &[];
         };
         if all.len() > most {
-            self.problem(path, format!("{} are too many: at most {most} are possible.", all.len()));
+            self.problem(path, safe!("{} are too many: at most {} are possible.", all.len(), most));
         }
         all.get(..most).unwrap_or(all)
     }
@@ -369,22 +370,22 @@ impl Reader {
         if root.get("format").and_then(Value::as_str) != Some(FORMAT) {
             self.problem(
                 "format",
-                format!("this is no file of this bot's settings: it would say \"{FORMAT}\". Take one that `/cad export` made."),
+                safe!("this is no file of this bot's settings: it would say \"{}\". Take one that `/cad export` made.", FORMAT),
             );
             return file;
         }
         match root.get("version").and_then(Value::as_u64) {
             Some(VERSION) => {}
             Some(newer) if newer > VERSION => {
-                self.problem("version", format!("a newer bot wrote this file (form {newer}, this bot knows {VERSION}): update the bot."));
+                self.problem("version", safe!("a newer bot wrote this file (form {}, this bot knows {}): update the bot.", newer, VERSION));
                 return file;
             }
             _ => {
-                self.problem("version", format!("the number {VERSION} is expected here."));
+                self.problem("version", safe!("the number {} is expected here.", VERSION));
                 return file;
             }
         }
-        let Some(map) = self.object("", root, &KNOWN) else { return file };
+        let Some(map) = self.object(&"".into(), root, &KNOWN) else { return file };
         let present = |key: &str| map.get(key).filter(|value| !value.is_null());
         // A missing part would delete settings: that must be explicit.
         for (key, nothing) in
@@ -393,7 +394,7 @@ impl Reader {
             if !map.contains_key(key) {
                 self.problem(
                     key,
-                    format!("it is missing: an import replaces all settings, so write `\"{key}\": {nothing}` if there are to be none."),
+                    safe!("it is missing: an import replaces all settings, so write `\"{}\": {}` if there are to be none.", key, nothing),
                 );
             }
         }
@@ -402,18 +403,18 @@ impl Reader {
         self.known = KnownPriorities::named(&named.unwrap_or_else(|| Labels::usual().priorities.clone()));
         seen.iter().for_each(|priority| self.known.add(priority));
         if let Some(routes) = map.get("routes") {
-            for (at, route) in self.list("routes", routes, MOST_ROUTES).iter().enumerate() {
-                let route = self.route(format!("routes[{at}]"), route);
+            for (at, route) in self.list(&"routes".into(), routes, MOST_ROUTES).iter().enumerate() {
+                let route = self.route(safe!("routes[{}]", at), route);
                 file.routes.extend(route);
             }
         }
         if let Some(boards) = map.get("boards") {
-            for (at, board) in self.list("boards", boards, MAX_BOARDS).iter().enumerate() {
-                let board = self.board(format!("boards[{at}]"), board);
+            for (at, board) in self.list(&"boards".into(), boards, MAX_BOARDS).iter().enumerate() {
+                let board = self.board(safe!("boards[{}]", at), board);
                 file.boards.extend(board);
             }
         }
-        file.notices = present("notices").and_then(|notices| self.named("notices", notices));
+        file.notices = present("notices").and_then(|notices| self.named(&"notices".into(), notices));
         if let Some(labels) = present("labels") {
             file.labels = self.labels(labels);
         }
@@ -422,7 +423,7 @@ impl Reader {
         file
     }
 
-    fn route(&mut self, path: String, value: &Value) -> Option<FileRoute> {
+    fn route(&mut self, path: SafeText, value: &Value) -> Option<FileRoute> {
         const KNOWN: [&str; 13] = [
             "event",
             "channel",
@@ -439,7 +440,7 @@ impl Reader {
             "escalation",
         ];
         let map = self.object(&path, value, &KNOWN)?;
-        let at = |key: &str| place(&path, key);
+        let at = |key: &'static str| place(&path, key);
         let present = |key: &str| map.get(key).filter(|value| !value.is_null());
         let event = self.word(&at("event"), map.get("event"), "an event as in `/alerts add`, e.g. \"911\"", Listens::parse);
         let channel = self.needed(&at("channel"), map.get("channel"));
@@ -472,16 +473,16 @@ impl Reader {
         Some(FileRoute { event: event?, channel: channel?, server, role, style: style?, enabled, rule, escalation, path })
     }
 
-    fn escalation(&mut self, path: &str, value: &Value) -> Vec<(u32, Named)> {
+    fn escalation(&mut self, path: &SafeText, value: &Value) -> Vec<(u32, Named)> {
         let mut steps: Vec<(u32, Named)> = Vec::new();
         for (at, step) in self.list(path, value, MAX_STEPS).iter().enumerate() {
-            let path = format!("{path}[{at}]");
+            let path = safe!("{}[{}]", path, at);
             let Some(map) = self.object(&path, step, &["minutes", "role"]) else { continue };
             let minutes = map.get("minutes").and_then(Value::as_u64).and_then(|n| u32::try_from(n).ok());
             let minutes = minutes.filter(|n| (1..=MAX_MINUTES).contains(n) && !steps.iter().any(|(known, _)| known == n));
             if minutes.is_none() {
-                let wanted = format!("minutes from 1 to {MAX_MINUTES} are expected here, each once in a route.");
-                self.problem(&place(&path, "minutes"), wanted);
+                let wanted = safe!("minutes from 1 to {} are expected here, each once in a route.", MAX_MINUTES);
+                self.problem(place(&path, "minutes"), wanted);
             }
             let role = self.needed(&place(&path, "role"), map.get("role"));
             steps.extend(minutes.zip(role));
@@ -490,17 +491,17 @@ impl Reader {
     }
 
     fn action_rule(&mut self, value: &Value) -> Option<FileActionRule> {
-        let map = self.object("acting", value, &["role", "buttons", "emergency", "emergency_role"])?;
+        let map = self.object(&"acting".into(), value, &["role", "buttons", "emergency", "emergency_role"])?;
         let present = |key: &str| map.get(key).filter(|value| !value.is_null());
         Some(FileActionRule {
-            role: present("role").and_then(|role| self.named("acting.role", role)),
-            buttons: self.yes("acting.buttons", present("buttons"), true),
-            emergency: self.yes("acting.emergency", present("emergency"), false),
-            emergency_role: present("emergency_role").and_then(|role| self.named("acting.emergency_role", role)),
+            role: present("role").and_then(|role| self.named(&"acting.role".into(), role)),
+            buttons: self.yes(&"acting.buttons".into(), present("buttons"), true),
+            emergency: self.yes(&"acting.emergency".into(), present("emergency"), false),
+            emergency_role: present("emergency_role").and_then(|role| self.named(&"acting.emergency_role".into(), role)),
         })
     }
 
-    fn board(&mut self, path: String, value: &Value) -> Option<FileBoard> {
+    fn board(&mut self, path: SafeText, value: &Value) -> Option<FileBoard> {
         let map = self.object(&path, value, &["kind", "channel", "server"])?;
         let kind = self.word(&place(&path, "kind"), map.get("kind"), "units, calls or both", BoardKind::parse);
         let channel = self.needed(&place(&path, "channel"), map.get("channel"));
@@ -509,7 +510,7 @@ impl Reader {
         Some(FileBoard { kind: kind?, channel: channel?, server, path })
     }
 
-    fn ping(&mut self, path: &str, value: &Value) -> (Option<When>, Option<u32>) {
+    fn ping(&mut self, path: &SafeText, value: &Value) -> (Option<When>, Option<u32>) {
         let Some(map) = self.object(path, value, &["when", "cooldown_seconds"]) else { return (None, None) };
         let present = |key: &str| map.get(key).filter(|value| !value.is_null());
         let when = present("when")
@@ -518,8 +519,8 @@ impl Reader {
             let seconds = value.as_u64().filter(|seconds| *seconds <= MAX_COOLDOWN_S).and_then(|seconds| u32::try_from(seconds).ok());
             if seconds.is_none() {
                 self.problem(
-                    &place(path, "cooldown_seconds"),
-                    format!("seconds from 0 to {MAX_COOLDOWN_S} or null are expected here, not {}.", quoted(value)),
+                    place(path, "cooldown_seconds"),
+                    safe!("seconds from 0 to {} or null are expected here, not {}.", MAX_COOLDOWN_S, quoted(value)),
                 );
             }
             seconds
@@ -527,7 +528,7 @@ impl Reader {
         (when, cooldown)
     }
 
-    fn filter(&mut self, path: &str, value: &Value) -> Filter {
+    fn filter(&mut self, path: &SafeText, value: &Value) -> Filter {
         let mut filter = Filter::default();
         let known = Criterion::ALL.map(Criterion::as_str);
         let Some(map) = self.object(path, value, &known) else { return filter };
@@ -540,41 +541,41 @@ impl Reader {
                 match value {
                     Value::String(word) => typed.push(word.clone()),
                     Value::Number(number) => typed.push(number.to_string()),
-                    other => self.problem(&format!("{path}[{at}]"), format!("a text is expected here, not {}.", quoted(other))),
+                    other => self.problem(&safe!("{}[{}]", path, at), safe!("a text is expected here, not {}.", quoted(other))),
                 }
             }
             if let Err(error) = filter.change_known(criterion, &typed.join(","), &self.known) {
-                self.problem(&path, error.to_string());
+                self.problem(&path, error.sentence());
             }
         }
         if let Err(error) = filter.check() {
-            self.problem(path, error.to_string());
+            self.problem(path, error.sentence());
         }
         filter
     }
 
-    fn mute(&mut self, path: &str, value: &Value) -> Option<Mute> {
+    fn mute(&mut self, path: &SafeText, value: &Value) -> Option<Mute> {
         let map = self.object(path, value, &["until", "panic"])?;
         let panic = self.yes(&place(path, "panic"), map.get("panic").filter(|value| !value.is_null()), false);
         let until = map.get("until").cloned().unwrap_or_default();
         let Some(end) = until.as_str().and_then(|until| until.parse::<jiff::Timestamp>().ok()) else {
-            self.problem(&place(path, "until"), format!("a time such as 2026-01-31T18:00:00Z is expected here, not {}.", quoted(&until)));
+            self.problem(place(path, "until"), safe!("a time such as 2026-01-31T18:00:00Z is expected here, not {}.", quoted(&until)));
             return None;
         };
         let mute = Mute { until: UnixMs(end.as_millisecond()), panic };
         if mute.until.since(self.now) > Mute::MAX {
-            self.problem(&place(path, "until"), "a mute can last 30 days at most.");
+            self.problem(place(path, "until"), "a mute can last 30 days at most.");
         }
         mute.covers(self.now).then_some(mute)
     }
 
     fn quiet(&mut self, value: &Value) -> Option<Quiet> {
-        let map = self.object("quiet", value, &["from", "to", "timezone", "panic"])?;
-        let panic = self.yes("quiet.panic", map.get("panic").filter(|value| !value.is_null()), false);
-        let mut typed = |key: &str| match map.get(key).and_then(Value::as_str) {
+        let map = self.object(&"quiet".into(), value, &["from", "to", "timezone", "panic"])?;
+        let panic = self.yes(&"quiet.panic".into(), map.get("panic").filter(|value| !value.is_null()), false);
+        let mut typed = |key: &'static str| match map.get(key).and_then(Value::as_str) {
             Some(word) => Some(word.to_owned()),
             None => {
-                self.problem(&place("quiet", key), "a text is expected here, e.g. \"22:00\" or \"Europe/Berlin\".");
+                self.problem(place(&"quiet".into(), key), "a text is expected here, e.g. \"22:00\" or \"Europe/Berlin\".");
                 None
             }
         };
@@ -583,7 +584,7 @@ impl Reader {
             Ok(quiet) => Some(quiet),
             Err(error) => {
                 let path = if matches!(error, AttentionError::Timezone(..)) { "quiet.timezone" } else { "quiet" };
-                self.problem(path, error.to_string());
+                self.problem(path, error.sentence());
                 None
             }
         }
@@ -592,19 +593,19 @@ impl Reader {
     /// Each entry is parsed like the form of `/cad labels`, so that both allow the same.
     fn labels(&mut self, value: &Value) -> Labels {
         let mut labels = Labels::default();
-        let Some(map) = self.object("labels", value, &["emergency", "civil", "priorities", "statuses"]) else { return labels };
+        let Some(map) = self.object(&"labels".into(), value, &["emergency", "civil", "priorities", "statuses"]) else { return labels };
         let present = |key: &str| map.get(key).filter(|value| !value.is_null());
-        if let Some(word) = present("emergency").and_then(|word| self.single_line("labels.emergency", word)) {
+        if let Some(word) = present("emergency").and_then(|word| self.single_line(&"labels.emergency".into(), word)) {
             let form = Form { emergency: word, ..Form::default() };
-            labels.emergency = self.form("labels.emergency", &form).map_or(labels.emergency, |read| read.emergency);
+            labels.emergency = self.form(&"labels.emergency".into(), &form).map_or(labels.emergency, |read| read.emergency);
         }
-        if let Some(word) = present("civil").and_then(|word| self.single_line("labels.civil", word)) {
+        if let Some(word) = present("civil").and_then(|word| self.single_line(&"labels.civil".into(), word)) {
             let form = Form { civil: word, ..Form::default() };
-            labels.civil = self.form("labels.civil", &form).map_or(labels.civil, |read| read.civil);
+            labels.civil = self.form(&"labels.civil".into(), &form).map_or(labels.civil, |read| read.civil);
         }
         if let Some(entries) = present("priorities") {
             let mut read = BTreeMap::new();
-            for (path, number, entry) in self.entries("labels.priorities", entries, crate::render::labels::PRIORITIES) {
+            for (path, number, entry) in self.entries(&"labels.priorities".into(), entries, crate::render::labels::PRIORITIES) {
                 let Some(name) = self.single_line(&path, entry) else { continue };
                 let form = Form { priorities: format!("{number} = {name}"), ..Form::default() };
                 read.extend(self.form(&path, &form).map(|read| read.priorities).unwrap_or_default());
@@ -615,7 +616,7 @@ impl Reader {
         }
         if let Some(entries) = present("statuses") {
             let mut read = BTreeMap::new();
-            for (path, number, entry) in self.entries("labels.statuses", entries, crate::render::labels::STATUSES) {
+            for (path, number, entry) in self.entries(&"labels.statuses".into(), entries, crate::render::labels::STATUSES) {
                 let Some(entry) = self.object(&path, entry, &["emoji", "name"]) else { continue };
                 let emoji = entry.get("emoji").filter(|emoji| !emoji.is_null()).cloned().unwrap_or_else(|| json!(""));
                 let name = entry.get("name").cloned().unwrap_or_default();
@@ -625,7 +626,7 @@ impl Reader {
                 let status = self.form(&path, &form).and_then(|read| read.statuses.into_iter().next());
                 let Some((number, (shown, name))) = status else { continue };
                 if shown.is_empty() && !emoji.trim().is_empty() {
-                    self.problem(&place(&path, "emoji"), format!("{} is no emoji.", quoted(&json!(emoji))));
+                    self.problem(place(&path, "emoji"), safe!("{} is no emoji.", quoted(&json!(emoji))));
                 }
                 read.insert(number, (shown, name));
             }
@@ -636,72 +637,72 @@ impl Reader {
         labels
     }
 
-    fn form(&mut self, path: &str, form: &Form) -> Option<Labels> {
-        form.read().map_err(|error| self.problem(path, error.to_string())).ok()
+    fn form(&mut self, path: &SafeText, form: &Form) -> Option<Labels> {
+        form.read().map_err(|error| self.problem(path, error.0)).ok()
     }
 
     /// Entries by their numbers.
-    fn entries<'a>(&mut self, path: &str, value: &'a Value, most: usize) -> Vec<(String, &'a str, &'a Value)> {
+    fn entries<'a>(&mut self, path: &SafeText, value: &'a Value, most: usize) -> Vec<(SafeText, &'a str, &'a Value)> {
         let Some(map) = value.as_object() else {
-            self.problem(path, format!("an object in braces is expected here, not {}.", quoted(value)));
+            self.problem(path, safe!("an object in braces is expected here, not {}.", quoted(value)));
             return Vec::new();
         };
         if map.len() > most {
-            self.problem(path, format!("{} are too many: at most {most} are possible.", map.len()));
+            self.problem(path, safe!("{} are too many: at most {} are possible.", map.len(), most));
         }
         let mut entries = Vec::new();
         for (number, entry) in map.iter().take(most) {
             if (1..=3).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit()) {
-                entries.push((place(path, number), number.as_str(), entry));
+                entries.push((place(path, text::code(number)), number.as_str(), entry));
             } else {
-                self.problem(path, format!("{} is no number from 0 to 999.", quoted(&json!(number))));
+                self.problem(path, safe!("{} is no number from 0 to 999.", quoted(&json!(number))));
             }
         }
         entries
     }
 
     /// A text without line breaks, which would start new entries.
-    fn single_line(&mut self, path: &str, value: &Value) -> Option<String> {
+    fn single_line(&mut self, path: &SafeText, value: &Value) -> Option<String> {
         let line = value.as_str().filter(|line| line.len() <= 400 && !line.contains(char::is_control)).map(str::to_owned);
         if line.is_none() {
-            self.problem(path, format!("a short text in one line is expected here, not {}.", quoted(value)));
+            self.problem(path, safe!("a short text in one line is expected here, not {}.", quoted(value)));
         }
         line
     }
 
-    fn word<T>(&mut self, path: &str, value: Option<&Value>, wanted: &str, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
+    fn word<T>(&mut self, path: &SafeText, value: Option<&Value>, wanted: &'static str, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
         let found = value.and_then(Value::as_str).and_then(parse);
         if found.is_none() {
-            self.problem(path, format!("{wanted} is expected here, not {}.", quoted(value.unwrap_or(&Value::Null))));
+            self.problem(path, safe!("{} is expected here, not {}.", wanted, quoted(value.unwrap_or(&Value::Null))));
         }
         found
     }
 
-    fn yes(&mut self, path: &str, value: Option<&Value>, otherwise: bool) -> bool {
+    fn yes(&mut self, path: &SafeText, value: Option<&Value>, otherwise: bool) -> bool {
         match value {
             None => otherwise,
             Some(Value::Bool(yes)) => *yes,
             Some(other) => {
-                self.problem(path, format!("true or false is expected here, not {}.", quoted(other)));
+                self.problem(path, safe!("true or false is expected here, not {}.", quoted(other)));
                 otherwise
             }
         }
     }
 
-    fn server(&mut self, path: &str, value: &Value) -> Option<ServerId> {
+    fn server(&mut self, path: &SafeText, value: &Value) -> Option<ServerId> {
         let server = value.as_u64().and_then(|server| u32::try_from(server).ok()).filter(|server| *server > 0);
         if server.is_none() {
-            self.problem(path, format!("a server's number or null is expected here, not {}.", quoted(value)));
+            self.problem(path, safe!("a server's number or null is expected here, not {}.", quoted(value)));
         }
         server.map(ServerId)
     }
 
-    fn needed(&mut self, path: &str, value: Option<&Value>) -> Option<Named> {
+    fn needed(&mut self, path: &SafeText, value: Option<&Value>) -> Option<Named> {
         self.named(path, value.unwrap_or(&Value::Null))
     }
 
     /// `{"id", "name"}`, or one of the two by itself.
-    fn named(&mut self, path: &str, value: &Value) -> Option<Named> {
+    fn named(&mut self, path: &SafeText, value: &Value) -> Option<Named> {
         let id = |value: &Value| value.as_str().map_or_else(|| value.as_u64(), |digits| digits.parse().ok()).filter(|id| *id > 0);
         let name = |value: &Value| {
             let name = value.as_str()?.trim().trim_start_matches(['#', '@']);
@@ -721,7 +722,7 @@ impl Reader {
         if named.id.is_none() && named.name.is_none() {
             self.problem(
                 path,
-                format!("an id or a name is expected here, as in {{\"id\": \"123\", \"name\": \"dispatch\"}}, not {}.", quoted(value)),
+                safe!("an id or a name is expected here, as in {}, not {}.", "{\"id\": \"123\", \"name\": \"dispatch\"}", quoted(value)),
             );
             return None;
         }
@@ -729,22 +730,22 @@ impl Reader {
     }
 }
 
-fn place(path: &str, key: &str) -> String {
-    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+fn place(path: &SafeText, key: impl Into<SafeText>) -> SafeText {
+    if path.is_empty() { key.into() } else { safe!("{}.{}", path, key.into()) }
 }
 
 /// A value of the file, short and harmless.
-fn quoted(value: &Value) -> String {
+fn quoted(value: &Value) -> SafeText {
     match value {
-        Value::Null => "nothing".to_owned(),
+        Value::Null => "nothing".into(),
         Value::String(word) => match text::visible(Some(word)) {
-            Some(word) => format!("“{}”", text::line(word, 40)),
-            None => "an empty text".to_owned(),
+            Some(word) => safe!("“{}”", text::line(word, 40)),
+            None => "an empty text".into(),
         },
-        Value::Bool(yes) => yes.to_string(),
-        Value::Number(number) => text::line(&number.to_string(), 40).into_string(),
-        Value::Array(_) => "a list".to_owned(),
-        Value::Object(_) => "an object".to_owned(),
+        Value::Bool(yes) => if *yes { "true" } else { "false" }.into(),
+        Value::Number(number) => text::line(&number.to_string(), 40),
+        Value::Array(_) => "a list".into(),
+        Value::Object(_) => "an object".into(),
     }
 }
 

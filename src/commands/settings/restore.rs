@@ -13,6 +13,7 @@ use crate::commands::reply::{GREEN, ReplyPage};
 use crate::commands::route_wording::named;
 use crate::commands::wording::and;
 use crate::ids::{ChannelId, GuildId, UserId};
+use crate::render::text::{SafeText, safe};
 use crate::route::{Route, RouteSpec};
 use crate::store::Undone;
 use crate::store::audit::{AuditEntry, AuditKind};
@@ -26,10 +27,10 @@ pub(in super::super) fn row(change: i64) -> CreateActionRow {
 }
 
 /// What is different between two states of one route, in words.
-pub(in super::super) fn differences(was: &Route, is: &Route) -> String {
+pub(in super::super) fn differences(was: &Route, is: &Route) -> SafeText {
     // A mute counts as stored: whether it has run out doesn't matter.
     let of = |route: &Route| RouteSetting::of(route, UnixMs(i64::MIN));
-    changes(&of(was), &of(is)).join("; ")
+    SafeText::join(changes(&of(was), &of(is)), "; ")
 }
 
 /// *Restore*.
@@ -53,15 +54,17 @@ pub(in super::super) async fn restore(context: &CommandContext, by: (GuildId, Us
             ));
         }
         Undone::Moved(routes) => {
-            let routes: Vec<String> = routes.iter().map(|route| format!("#{route}")).collect();
+            let routes: Vec<SafeText> = routes.iter().map(|route| safe!("#{}", route)).collect();
             let (route, was) = if routes.len() == 1 { ("Route", "was") } else { ("Routes", "were") };
-            return Err(Error::Refused(format!(
-                "Nothing was restored. {route} {} {was} changed or removed since: use `/alerts edit` or `/alerts ping` to change what you want back.",
-                and(&routes)
+            return Err(Error::refused(safe!(
+                "Nothing was restored. {} {} {} changed or removed since: use `/alerts edit` or `/alerts ping` to change what you want back.",
+                route,
+                and(&routes),
+                was
             )));
         }
     };
-    let lines: Vec<String> = back.iter().map(|(was, is)| format!("{}: {}", named(is), differences(was, is))).collect();
+    let lines: Vec<SafeText> = back.iter().map(|(was, is)| safe!("{}: {}", named(is), differences(was, is))).collect();
     let asker = Asker { guild, user, here: None };
     let mut channels: Vec<ChannelId> = back.iter().filter(|(_, is)| !is.spec.forum).map(|(_, is)| is.spec.channel).collect();
     channels.dedup();
@@ -69,5 +72,5 @@ pub(in super::super) async fn restore(context: &CommandContext, by: (GuildId, Us
         let new: Vec<&RouteSpec> = back.iter().map(|(_, is)| &is.spec).filter(|spec| spec.channel == channel).collect();
         announce(context, asker, channel, "restored", &new).await;
     }
-    Ok(ReplyPage::new("↩️ Restored", format!("{}\n\nEverything else stays as it is.", lines.join("\n")), GREEN))
+    Ok(ReplyPage::new("↩️ Restored", safe!("{}\n\nEverything else stays as it is.", SafeText::join(lines, "\n")), GREEN))
 }

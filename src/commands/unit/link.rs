@@ -8,7 +8,7 @@ use crate::commands::errors::Error;
 use crate::commands::reply::{GREEN, ReplyPage, YELLOW};
 use crate::commands::{autocomplete, cad_args, reply};
 use crate::ids::ServerId;
-use crate::render::text;
+use crate::render::text::{self, SafeText, safe};
 
 /// What is needed to act in the CAD from here, step by step
 #[poise::command(slash_command, guild_only)]
@@ -30,39 +30,40 @@ pub(super) async fn link(
 }
 
 /// `None`: unknown until an earlier step is done.
-type Step = (Option<bool>, String);
+type Step = (Option<bool>, SafeText);
 
 fn steps(found: &WhoAmI, server: ServerId) -> [Step; 5] {
     let member = found.member.as_ref();
     let linked = match member {
-        Some(member) => format!("Your Discord account is linked to the CAD account {}.", text::line(&member.name, 60)),
+        Some(member) => safe!("Your Discord account is linked to the CAD account {}.", text::line(&member.name, 60)),
         None => "Link your Discord account: sign in at <https://sonorancad.com> with Discord (or add Discord in your Sonoran account's \
                  settings), or use `/linkme` of the official Sonoran bot if your community has it. Then join your community's CAD."
-            .to_owned(),
+            .into(),
     };
     let role = match found.role {
-        Some(Refusal::Role { role }) => format!("Get the role <@&{role}> on this Discord server: ask its staff."),
-        Some(refusal @ Refusal::RoleElsewhere { .. }) => refusal.to_string(),
-        _ => "No role is missing on this Discord server.".to_owned(),
+        Some(Refusal::Role { role }) => safe!("Get the role <@&{}> on this Discord server: ask its staff.", role),
+        Some(refusal @ Refusal::RoleElsewhere { .. }) => refusal.sentence(),
+        _ => "No role is missing on this Discord server.".into(),
     };
     let validated = match member.map(|member| member.status) {
-        Some(VALIDATED) => "Your CAD account is validated.".to_owned(),
-        Some(status) => format!(
+        Some(VALIDATED) => "Your CAD account is validated.".into(),
+        Some(status) => safe!(
             "Your CAD account is not validated ({}): ask your community's staff to validate it (Admin > Accounts).",
             me::state(status)
         ),
-        None => "Your CAD account must be validated by your community's staff.".to_owned(),
+        None => "Your CAD account must be validated by your community's staff.".into(),
     };
     let may = member.map(|member| ["dispatch", "selfdispatch"].iter().any(|name| member.permissions.contains(*name)));
     let permission = match may {
-        Some(true) => "You have the permission Self-Dispatch or Dispatch.".to_owned(),
-        _ => "You need the permission Self-Dispatch (for your own unit) or Dispatch (for all) in the CAD: ask your community's staff."
-            .to_owned(),
+        Some(true) => "You have the permission Self-Dispatch or Dispatch.".into(),
+        _ => {
+            "You need the permission Self-Dispatch (for your own unit) or Dispatch (for all) in the CAD: ask your community's staff.".into()
+        }
     };
     let on_duty = member.map(|_| !found.units.is_empty());
     let duty = match on_duty {
-        Some(true) => format!("You are on duty on server {server}."),
-        _ => format!("Open the CAD, choose your identifier and go on duty on server {server}."),
+        Some(true) => safe!("You are on duty on server {}.", server),
+        _ => safe!("Open the CAD, choose your identifier and go on duty on server {}.", server),
     };
     let validated_step = (member.map(|member| member.status == VALIDATED), validated);
     [(Some(member.is_some()), linked), (Some(found.role.is_none()), role), validated_step, (may, permission), (on_duty, duty)]
@@ -77,9 +78,9 @@ fn page(found: &WhoAmI, server: ServerId) -> ReplyPage {
             Some(false) => "❌",
             None => "▫️",
         };
-        format!("{mark} **{}.** {words}", nth + 1)
+        safe!("{} **{}.** {}", mark, nth + 1, words)
     });
-    let text = lines.collect::<Vec<_>>().join("\n");
+    let text = SafeText::join(lines, "\n");
     let (title, color) = if left == 0 { ("You can act in the CAD from here", GREEN) } else { ("What is missing", YELLOW) };
     ReplyPage::new(title, text, color)
 }

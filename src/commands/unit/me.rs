@@ -8,7 +8,7 @@ use crate::commands::reply::{BLUE, ReplyPage, YELLOW};
 use crate::commands::wording::and;
 use crate::commands::{autocomplete, cad_args, reply};
 use crate::ids::ServerId;
-use crate::render::text;
+use crate::render::text::{self, SafeText, safe};
 
 /// Permissions that matter here: name in the CAD's answer, what it lets one do.
 const PERMISSIONS: [(&str, &str); 5] = [
@@ -62,39 +62,44 @@ fn page(found: &WhoAmI, server: ServerId) -> ReplyPage {
     };
     let name = if member.name.trim().is_empty() { "no name".into() } else { text::line(&member.name, 60) };
     let permissions = permissions(member);
-    let permissions = if permissions.is_empty() { "none that matter here".to_owned() } else { permissions.join("; ") };
-    let units: Vec<String> = found.units.iter().map(|unit| text::line(unit, 60).into_string()).collect();
-    let units = if units.is_empty() { format!("off duty on server {server}") } else { and(&units) };
-    let calls: Vec<String> = found.calls.iter().map(|call| format!("call{call:#}")).collect();
-    let calls = if calls.is_empty() { "none".to_owned() } else { and(&calls) };
+    let permissions = if permissions.is_empty() {
+        "none that matter here".into()
+    } else {
+        SafeText::join(permissions.into_iter().map(SafeText::constant), "; ")
+    };
+    let units: Vec<SafeText> = found.units.iter().map(|unit| text::line(unit, 60)).collect();
+    let units = if units.is_empty() { safe!("off duty on server {}", server) } else { and(&units) };
+    let calls: Vec<SafeText> = found.calls.iter().map(|call| safe!("call{:#}", call)).collect();
+    let calls = if calls.is_empty() { "none".into() } else { and(&calls) };
     let mut lines = vec![
-        format!("**Account** {name}, {}", state(member.status)),
-        format!("**Permissions** {permissions}"),
-        format!("**On duty** {units}"),
-        format!("**Calls** {calls}"),
+        safe!("**Account** {}, {}", name, state(member.status)),
+        safe!("**Permissions** {}", permissions),
+        safe!("**On duty** {}", units),
+        safe!("**Calls** {}", calls),
     ];
     let missing = missing(found, member);
+    let color = if missing.is_empty() { BLUE } else { YELLOW };
     if missing.is_empty() {
-        lines.push("Nothing is missing.".to_owned());
+        lines.push("Nothing is missing.".into());
     } else {
-        lines.push(format!("⚠️ {} `/unit link` says what to do.", missing.join(" ")));
+        lines.push(safe!("⚠️ {} `/unit link` says what to do.", SafeText::join(missing, " ")));
     }
-    ReplyPage::new("You in the CAD", lines.join("\n"), if missing.is_empty() { BLUE } else { YELLOW })
+    ReplyPage::new("You in the CAD", SafeText::join(lines, "\n"), color)
 }
 
-fn missing(found: &WhoAmI, member: &Member) -> Vec<String> {
+fn missing(found: &WhoAmI, member: &Member) -> Vec<SafeText> {
     let mut missing = Vec::new();
     if let Some(role) = found.role {
-        missing.push(role.to_string());
+        missing.push(role.sentence());
     }
     if member.status != VALIDATED {
-        missing.push("Your account is not validated.".to_owned());
+        missing.push("Your account is not validated.".into());
     }
     if !["dispatch", "selfdispatch"].iter().any(|name| member.permissions.contains(*name)) {
-        missing.push("Without Self-Dispatch or Dispatch you cannot attach yourself to calls.".to_owned());
+        missing.push("Without Self-Dispatch or Dispatch you cannot attach yourself to calls.".into());
     }
     if found.units.is_empty() {
-        missing.push("You are not on duty.".to_owned());
+        missing.push("You are not on duty.".into());
     }
     missing
 }

@@ -65,7 +65,7 @@ pub(in crate::commands) async fn press(
             let rows = left.map(|subject| button_rows::offer(On { server, subject })).into_iter().collect();
             ReplyPage { rows, ..ReplyPage::new(if on { "Panic" } else { "Panic over" }, said, if on { RED } else { GREEN }) }
         }
-        Err(refused) => ReplyPage::new(failed(&refused), refused.to_string(), YELLOW),
+        Err(refused) => ReplyPage::new(failed(&refused), refused.sentence(), YELLOW),
     };
     component.edit_response(ctx, page.edit()).await?;
     Ok(())

@@ -4,7 +4,8 @@ use crate::actions::CadAction;
 use crate::commands::context::Context;
 use crate::commands::errors::Error;
 use crate::commands::{autocomplete, cad_args, choices, reply};
-use crate::render::{Labels, text};
+use crate::render::Labels;
+use crate::render::text::{self, safe};
 
 /// Set your status
 #[poise::command(slash_command, guild_only)]
@@ -26,10 +27,10 @@ pub(super) async fn status(
     let server = cad_args::server(&cad_actions, &actor, server).await?;
     cad_actions.act(&actor, server, CadAction::Status(number)).await?;
     let word = match labels.statuses.get(&number) {
-        Some((emoji, name)) => format!("{} {}", text::emoji(emoji), text::line(name, 60)),
-        None => format!("Status {number}"),
+        Some((emoji, name)) => safe!("{} {}", text::emoji(emoji), text::line(name, 60)),
+        None => safe!("Status {}", number),
     };
-    reply::say(ctx, format!("✅ Your status is set: {word}.")).await
+    reply::say(ctx, safe!("✅ Your status is set: {}.", word)).await
 }
 
 /// A number, or the name of one of the community's statuses.

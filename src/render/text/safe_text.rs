@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use crate::ids::{BoardId, CallId, ChannelId, GuildId, Ident, MessageId, RoleId, RouteId, ServerId, UserId};
 
-/// Text that can't ping, imitate our formatting, or break a message's layout. Embeds, fields, titles, footers, and names of threads take
-/// nothing else.
+/// Text that can't ping, imitate our formatting, or break a message's layout. Embeds, fields, titles, footers, names of threads, and
+/// answers take nothing else.
 ///
 /// It is made from raw text by the functions of `render::text`, from our own constants, and by [`compose`](Self::compose) from other safe
 /// parts:

@@ -126,7 +126,7 @@ async fn a_wrong_key_and_a_cad_that_is_down_are_reported() {
     let message = begin(&bot).await;
     let text = words(&message);
     assert!(
-        text.contains("❌ The CAD refused the API key: copy it again from Admin > In-Game Integration > API into SONORAN_API_KEY."),
+        text.contains("❌ The CAD refused the API key: copy it again from Admin > In-Game Integration > API into SONORAN\\_API\\_KEY."),
         "{text}"
     );
     assert_eq!(DiscordSim::custom_ids(&message).len(), 1, "there is a way on");

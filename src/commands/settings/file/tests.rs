@@ -160,7 +160,7 @@ fn exported(settings: &Settings) -> Vec<u8> {
     write(settings, GUILD, Some("Los Santos"), &Called, NOW).unwrap()
 }
 
-fn imported(file: &[u8], snapshot: &GuildSnapshot) -> Result<Settings, Vec<String>> {
+fn imported(file: &[u8], snapshot: &GuildSnapshot) -> Result<Settings, Vec<SafeText>> {
     let file = read(file, NOW, &seen())?;
     assert_eq!(file.warnings, [""; 0]);
     snapshot.settle(file, &SERVERS)
@@ -324,10 +324,8 @@ fn json_values() -> impl Strategy<Value = Value> {
 
 fn problems(file: &Value) -> Vec<String> {
     let file = serde_json::to_vec(file).unwrap();
-    read(&file, NOW, &seen()).map_err(|problems| problems.join("\n")).map_or_else(
-        |problems| problems.lines().map(str::to_owned).collect(),
-        |file| snapshot(GUILD, 0).settle(file, &SERVERS).err().unwrap_or_default(),
-    )
+    let read = read(&file, NOW, &seen()).and_then(|file| snapshot(GUILD, 0).settle(file, &SERVERS));
+    read.err().unwrap_or_default().iter().flat_map(|problem| problem.lines()).map(str::to_owned).collect()
 }
 
 fn usual() -> Value {
@@ -368,11 +366,11 @@ fn missing_channels_and_roles_are_reported_once() {
 #[test]
 fn a_file_by_hand_may_be_short() {
     let mut file = usual();
-    file["routes"] = json!([{"event": "911", "channel": "#channel-101", "role": "@Role 201", "colour": "red"}]);
+    file["routes"] = json!([{"event": "911", "channel": "#channel-101", "role": "@Role 201", "col_`our": "red"}]);
     file["notices"] = json!(102);
     let bytes = [b"\xEF\xBB\xBF".as_slice(), &serde_json::to_vec(&file).unwrap()].concat();
     let read = read(&bytes, NOW, &seen()).unwrap();
-    assert_eq!(read.warnings, ["`routes[0].colour` is not known and passed over."]);
+    assert_eq!(read.warnings, ["`routes[0].col_'our` is not known and passed over."]);
     let settings = snapshot(GUILD, 0).settle(read, &SERVERS).unwrap();
     let route = &settings.routes[0];
     assert_eq!(
