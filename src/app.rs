@@ -144,7 +144,6 @@ impl App {
         let servers = &config.sonoran.servers;
         let topics = Topic::ALL.map(Topic::as_str);
         let metrics = Metrics::new(servers, &topics);
-        metrics.started(clock.now());
         if !config.sonoran.hub {
             metrics.without_hub();
         }

@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::config::{Config, RequiredSettings, SettingProblems};
 use crate::shutdown::stop_asked;
 use crate::store::{StoreError, backup};
-use crate::{app, check, demo, discord, files, output, telemetry};
+use crate::{app, check, demo, discord, files, metrics, output, telemetry};
 
 const AFTER: &str = "\
 Settings come from the environment or a file named .env in the working directory; .env.example explains them all.
@@ -56,6 +56,7 @@ enum Command {
 /// Parses the arguments and runs the command.
 #[must_use]
 pub fn main() -> ExitCode {
+    metrics::process_started();
     let cli = Cli::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).max_blocking_threads(8).enable_all().build();
     let runtime = match runtime {
@@ -156,7 +157,7 @@ async fn invite() -> ExitCode {
         Err(problems) => return refuse(&problems),
     };
     let me = async {
-        let rest = discord::rest::Rest::new(&config.discord.api_url, config.token()?.clone(), crate::metrics::Metrics::new(&[], &[]))?;
+        let rest = discord::rest::Rest::new(&config.discord.api_url, config.token()?.clone(), metrics::Metrics::new(&[], &[]))?;
         anyhow::Ok(rest.me().await?)
     };
     match me.await {

@@ -1,7 +1,7 @@
 //! Numbers for operators, in the OpenMetrics text form. `deploy/README.md` explains each series.
 //!
-//! Every series exists at zero from the start, so that a dashboard can distinguish "nothing happened" from "not measured". Labels come
-//! from closed sets only: nothing from the network ever becomes a label.
+//! Every series of ours exists at zero from the start, so that a dashboard can distinguish "nothing happened" from "not measured". Labels
+//! come from closed sets only: nothing from the network ever becomes a label.
 
 mod process;
 #[cfg(test)]
@@ -58,6 +58,11 @@ impl MetricConstructor<Histogram> for Delays {
     }
 }
 
+/// Call it first in the program: its time is the process's start time. Without it, that is when the first [`Metrics`] is made.
+pub fn process_started() {
+    process::started();
+}
+
 /// The bot's metrics. Cheap to clone; all methods may be called from any task and never block for long.
 #[derive(Clone, Debug)]
 pub struct Metrics(Arc<Series>);
@@ -92,8 +97,6 @@ struct Series {
     parked_channels: Gauge,
     gateway_unknown: Counter,
     cad_actions: Counters<1>,
-    started: Seconds,
-    resident: Option<Gauge>,
 }
 
 impl Metrics {
@@ -101,7 +104,7 @@ impl Metrics {
     #[must_use]
     pub fn new(servers: &[ServerId], topics: &[&'static str]) -> Self {
         let series = Series {
-            registry: Registry::with_prefix("tenfour"),
+            registry: Registry::default(),
             events: Family::default(),
             types: Family::default(),
             topics: Family::default(),
@@ -129,16 +132,9 @@ impl Metrics {
             parked_channels: Gauge::default(),
             gateway_unknown: Counter::default(),
             cad_actions: Family::default(),
-            started: Gauge::default(),
-            resident: process::resident_bytes().map(|_| Gauge::default()),
         };
         series.begin(servers, topics);
         Self(Arc::new(series.registered()))
-    }
-
-    /// The bot has started.
-    pub fn started(&self, at: UnixMs) {
-        self.0.started.set(seconds(at));
     }
 
     /// One arrival at a source.
@@ -311,9 +307,6 @@ impl Metrics {
     /// All series as OpenMetrics text (`application/openmetrics-text; version=1.0.0`).
     #[must_use]
     pub fn encode(&self) -> String {
-        if let (Some(gauge), Some(bytes)) = (&self.0.resident, process::resident_bytes()) {
-            gauge.set(bytes);
-        }
         // A bot with one server writes some 32 KiB.
         let mut buffer = String::with_capacity(48 * 1024);
         if text::encode(&mut buffer, &self.0.registry).is_err() {
@@ -375,7 +368,9 @@ impl Series {
     }
 
     fn registered(mut self) -> Self {
-        let r = &mut self.registry;
+        // Unprefixed, as in every other program.
+        self.registry.register_collector(Box::new(process::ProcessCollector { started: seconds(process::started()) }));
+        let r = self.registry.sub_registry_with_prefix("tenfour");
         r.register("build", "The program", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
         r.register("events", "Push events that arrived, by source and outcome", self.events.clone());
         r.register("event_types", "Push events in the journal, by type and source", self.types.clone());
@@ -413,10 +408,6 @@ impl Series {
         r.register("parked_channels", "Channels that Discord refuses now", self.parked_channels.clone());
         let unknown = self.gateway_unknown.clone();
         r.register("gateway_unknown_events", "Gateway events of a type the Discord library does not know", unknown);
-        r.register_with_unit("process_start_time", "When the bot began its work", Unit::Seconds, self.started.clone());
-        if let Some(resident) = &self.resident {
-            r.register_with_unit("process_resident_memory", "Resident memory", Unit::Bytes, resident.clone());
-        }
         self
     }
 }

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 
-/// The samples, by series with labels.
+/// The samples of our own series, by series with labels. `process_…` changes by itself.
 fn samples(metrics: &Metrics) -> BTreeMap<String, f64> {
     let text = metrics.encode();
     assert!(text.ends_with("# EOF\n"), "{text}");
@@ -10,17 +10,17 @@ fn samples(metrics: &Metrics) -> BTreeMap<String, f64> {
         let (series, value) = line.rsplit_once(' ').unwrap();
         (series.to_owned(), value.parse().unwrap())
     };
-    text.lines().filter(|line| !line.starts_with('#')).map(sample).collect()
+    text.lines().filter(|line| !line.starts_with('#') && !line.starts_with("process_")).map(sample).collect()
 }
 
-/// The samples that a call changes, except those that change by themselves.
+/// The samples that a call changes.
 fn moved(servers: &[ServerId], call: impl Fn(&Metrics)) -> BTreeMap<String, f64> {
     let metrics = Metrics::new(servers, &["panic"]);
     let before = samples(&metrics);
     call(&metrics.clone());
     let after = samples(&metrics);
     assert_eq!(before.keys().collect::<Vec<_>>(), after.keys().collect::<Vec<_>>(), "a call made or took away series");
-    let changed = |(series, value): (String, f64)| (before[&series] != value && !series.contains("_resident_")).then_some((series, value));
+    let changed = |(series, value): (String, f64)| (before[&series] != value).then_some((series, value));
     after.into_iter().filter_map(changed).collect()
 }
 
@@ -57,13 +57,11 @@ fn every_series_is_there_at_zero() {
         ("tenfour_parked_channels", 1),
         ("tenfour_gateway_unknown_events_total", 1),
         ("tenfour_cad_actions_total", CadActionOutcome::ALL.len()),
-        ("tenfour_process_start_time_seconds", 1),
-        ("tenfour_process_resident_memory_bytes", usize::from(cfg!(target_os = "linux"))),
     ] {
         assert_eq!(series(name), many, "{name} in {there:#?}");
     }
     for (series, value) in &there {
-        assert!(*value == 0.0 || series.contains("_build_") || series.contains("_resident_"), "{series} starts at {value}");
+        assert!(series.starts_with("tenfour_") && (*value == 0.0 || series.contains("_build_")), "{series} starts at {value}");
     }
 }
 
@@ -77,7 +75,6 @@ fn each_method_moves_its_series_and_no_other() {
         moved.retain(|series, _| !series.contains("_bucket{"));
         assert_eq!(moved, wanted);
     };
-    check(&|m| m.started(UnixMs(1_500)), &[("process_start_time_seconds", 1.5)]);
     check(&|m| m.event(Source::Http, Outcome::Committed), &[(r#"events_total{source="http",outcome="committed"}"#, 1.0)]);
     check(&|m| m.event_type("EVENT_911", Source::Hub), &[(r#"event_types_total{type="EVENT_911",source="hub"}"#, 1.0)]);
     check(&|m| m.event_type("EVENT_OF_TOMORROW", Source::Http), &[(r#"event_types_total{type="unknown",source="http"}"#, 1.0)]);
@@ -171,4 +168,13 @@ fn answers_fall_into_classes() {
     }
     assert_eq!(AnswerClass::of(429), AnswerClass::RateLimited);
     assert_eq!(AnswerClass::of(599), AnswerClass::ServerError);
+}
+
+#[test]
+fn process_series_stand_beside_ours_without_our_prefix() {
+    let text = Metrics::new(&[], &[]).encode();
+    let names: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
+    assert!(names.contains(&"process_start_time_seconds") && names.contains(&"tenfour_build"), "{names:?}");
+    assert!(names.iter().all(|name| name.starts_with("process_") || name.starts_with("tenfour_")), "{names:?}");
+    assert!(!names.iter().any(|name| name.starts_with("tenfour_process_")), "{names:?}");
 }
