@@ -1,12 +1,15 @@
 //! The command line: arguments in, exit code out.
 
+mod printed;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
+use clap_complete::Shell;
 
 use crate::clock::Clock;
 use crate::config::{Config, RequiredSettings, SettingProblems};
@@ -15,40 +18,49 @@ use crate::store::{StoreError, backup};
 use crate::{app, check, demo, discord, files, metrics, output, telemetry};
 
 const AFTER: &str = "\
-Settings come from the environment or a file named .env in the working directory; .env.example explains them all.
+Settings come from the environment or from a file named .env in the working directory. .env.example explains each one.
 
-Try it without any account:    tenfour demo
-Set it up for real:            copy .env.example to .env, fill it in, then
-                               tenfour check      tells what is missing, with the fix
-                               tenfour invite     prints the link that adds the bot to your Discord server
-                               tenfour            runs it; then type /cad setup in Discord
-Keep a copy:                   tenfour backup FILE    while the bot is running, too";
+Try it without an account:   tenfour demo
+Set it up:                   copy .env.example to .env and fill it in, then run
+                             tenfour check         finds what is missing and says how to fix it
+                             tenfour invite        prints the link that adds the bot to a server
+                             tenfour               runs the bot; then type /cad setup in Discord
+Back up the database:        tenfour backup FILE   works while the bot is running";
 
-/// Sonoran CAD's calls, panics and dispatches as live Discord alerts.
+/// Live Discord alerts for Sonoran CAD's calls, panics, and dispatches.
 #[derive(Debug, Parser)]
-#[command(name = "tenfour", version, about, after_help = AFTER)]
+#[command(name = "tenfour", version, after_help = AFTER, subcommand_value_name = "COMMAND")]
 pub struct Cli {
-    /// What to do; `run` if nothing is said.
     #[command(subcommand)]
     command: Option<Command>,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run the bot until Ctrl-C (this is the default).
+    /// Run the bot until Ctrl-C (the default).
     Run,
-    /// Show everything in the browser with a pretend CAD and a pretend Discord: no account needed.
+    /// Show the bot in the browser with a simulated CAD and Discord, without any account.
     Demo(demo::Options),
-    /// Check settings, database, Discord and the CAD, one line each with its fix. Exit code 0 only if all is well.
+    /// Check the settings, the database, Discord, and the CAD, and print how to fix each problem.
+    ///
+    /// The exit code is 0 only if the bot will run.
     Check,
-    /// Print the link that adds the bot to a Discord server, with the least permissions.
+    /// Print the link that adds the bot to a Discord server with only the permissions it needs.
     Invite,
-    /// Save a consistent copy of the database to a new file, also while the bot is running.
+    /// Save a consistent copy of the database to a new file, even while the bot is running.
     Backup {
-        /// The file to make; one that exists is never overwritten.
+        /// The file to create; an existing file is never overwritten.
         file: PathBuf,
     },
-    /// Ask the running bot on OPS_ADDR whether it lives. For container health checks.
+    /// Print a completion script for a shell.
+    Completions {
+        /// The shell that will load the script.
+        shell: Shell,
+    },
+    /// Print the man page, in roff.
+    #[command(hide = true)]
+    Man,
+    /// Ask the running bot at OPS_ADDR whether it is alive. For container health checks.
     #[command(hide = true)]
     Health,
 }
@@ -57,25 +69,35 @@ enum Command {
 #[must_use]
 pub fn main() -> ExitCode {
     metrics::process_started();
-    let cli = Cli::parse();
+    match Cli::parse().command.unwrap_or(Command::Run) {
+        Command::Run => in_runtime(run()),
+        Command::Demo(options) => in_runtime(demo::main(options)),
+        Command::Check => in_runtime(check::main()),
+        Command::Invite => in_runtime(invite()),
+        Command::Backup { file } => in_runtime(save(file)),
+        Command::Completions { shell } => print(printed::completions(Cli::command(), shell)),
+        Command::Man => print(printed::man_page(Cli::command())),
+        Command::Health => in_runtime(health()),
+    }
+}
+
+fn in_runtime(command: impl Future<Output = ExitCode>) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).max_blocking_threads(8).enable_all().build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => return say_error(&format!("cannot start: {error}")),
     };
-    let code = runtime.block_on(async {
-        match cli.command.unwrap_or(Command::Run) {
-            Command::Run => run().await,
-            Command::Demo(options) => demo::main(options).await,
-            Command::Check => check::main().await,
-            Command::Invite => invite().await,
-            Command::Backup { file } => save(file).await,
-            Command::Health => health().await,
-        }
-    });
+    let code = runtime.block_on(command);
     // Every task was stopped already; a blocked thread must not hold the exit.
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     code
+}
+
+fn print(text: std::io::Result<String>) -> ExitCode {
+    match text {
+        Ok(text) => output::code(output::out(text.trim_end())),
+        Err(error) => say_error(&error.to_string()),
+    }
 }
 
 /// Settings for a command, their warnings logged; the problems printed.

@@ -48,13 +48,13 @@ pub(crate) struct Options {
     /// Play one short scenario, print each alert as text, and exit.
     #[arg(long)]
     once: bool,
-    /// Where the page is served; port 0 takes any free one.
+    /// The address to serve the page at; port 0 takes any free port.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8110")]
     page: std::net::SocketAddr,
-    /// How fast the simulated shift runs: 2 is twice as fast.
-    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = speed)]
+    /// How fast the simulated shift runs, from 0.1 to 100; 2 is twice as fast.
+    #[arg(long, value_name = "FACTOR", default_value = "1", value_parser = speed)]
     speed: f64,
-    /// Do not play a scenario: only what is fired in the page happens.
+    /// Don't run a shift: only what you trigger on the page happens.
     #[arg(long)]
     quiet: bool,
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use clap::CommandFactory as _;
 use tenfour::config::VARIABLES;
 use tenfour::event::Topic;
 use tenfour::route::Preset;
@@ -53,6 +54,21 @@ fn the_book_lists_every_setting_with_its_default() {
         }
     }
     assert!(page.contains("`.env.example`"));
+}
+
+#[test]
+fn the_book_lists_every_command_of_the_program() {
+    let page = read("docs/configuration.md");
+    let listed: BTreeSet<&str> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `tenfour ")?.split_once('`'))
+        .filter_map(|(command, _)| command.split(' ').next())
+        .collect();
+    let program = tenfour::cli::Cli::command();
+    let visible = program.get_subcommands().filter(|command| !command.is_hide_set()).map(|command| command.get_name());
+    // It is the default, and listed as such.
+    assert_eq!(listed, visible.filter(|name| *name != "run").collect());
+    assert!(page.contains("(the same as `tenfour run`)"));
 }
 
 #[test]

@@ -24,6 +24,35 @@ async fn help_is_useful_and_mistakes_have_their_own_messages() {
     stage.run(&["demo", "--speed", "0"]).await.says(2, &["0.1 to 100"]);
 }
 
+/// Both are made where nothing is set up: while a package is built, or in a shell's start.
+#[tokio::test]
+async fn completions_and_the_man_page_need_no_settings_and_name_every_command() {
+    let mut stage = Stage::new().await;
+    stage.vars.clear();
+    let help = stage.run(&["--help"]).await;
+    let (_, commands) = help.stdout.split_once("Commands:\n").unwrap();
+    // A line that continues another one is indented further.
+    let names = commands.lines().take_while(|line| !line.is_empty()).filter_map(|line| line.strip_prefix("  ")?.split(' ').next());
+    let commands: Vec<&str> = names.filter(|name| !name.is_empty()).collect();
+    assert!(commands.contains(&"completions") && commands.contains(&"backup") && !commands.contains(&"man"), "{help}");
+    for arguments in [
+        &["completions", "bash"][..],
+        &["completions", "zsh"],
+        &["completions", "fish"],
+        &["completions", "powershell"],
+        &["completions", "elvish"],
+        &["man"],
+    ] {
+        let printed = stage.run(arguments).await;
+        assert!(printed.code == Some(0) && printed.stderr.is_empty(), "{arguments:?}: {printed}");
+        for command in commands.iter().filter(|command| **command != "help") {
+            assert!(printed.stdout.contains(command), "{command} is not in {arguments:?}: {printed}");
+        }
+    }
+    stage.run(&["completions"]).await.says(2, &["<SHELL>"]);
+    stage.run(&["completions", "csh"]).await.says(2, &["csh", "bash", "powershell"]);
+}
+
 /// Each line of `check` is one finding, except the last, which sums up.
 #[track_caller]
 fn findings(check: &Finished) -> Vec<&str> {

@@ -20,9 +20,18 @@ async fn a_reader_that_leaves_early_makes_no_command_panic() {
     let stage = Stage::new().await;
     stage.channel("911", None).await;
     // `true` reads nothing; the sleep lets it leave first.
-    for (arguments, code) in
-        [("check", 0), ("invite", 0), ("--help", 0), ("help", 0), ("--version", 0), ("backup copy.db", 0), ("chekc", 2), ("run --loud", 2)]
-    {
+    for (arguments, code) in [
+        ("completions bash", 0),
+        ("man", 0),
+        ("check", 0),
+        ("invite", 0),
+        ("--help", 0),
+        ("help", 0),
+        ("--version", 0),
+        ("backup copy.db", 0),
+        ("chekc", 2),
+        ("run --loud", 2),
+    ] {
         let late = format!("{{ sleep 0.3; \"$BOT\" {arguments}; echo \"code $?\" >&3; }} 3>&2 2>said | true; cat said >&2");
         let end = stage.shell(&late).await;
         end.says(0, &[&format!("code {code}")]);
