@@ -152,7 +152,7 @@ async fn measure(stage: &Stage, running: &Running, way: Way, load: Load, next: &
         if at % load.one_in != 0 {
             let status = events::status(1 + at % UNITS, (at / UNITS) % 5);
             match (way, http.get((server - 1) as usize)) {
-                (Way::Hub, _) => drop(stage.cad.push(server.into(), "EVENT_UNIT_STATUS", status["data"].clone())),
+                (Way::Hub, _) => drop(stage.cad.push(server.into(), "EVENT_UNIT_STATUS", status.get("data").cloned().unwrap_or_default())),
                 (Way::Http, queue) => drop(queue.map(|queue| queue.send(status.to_string()))),
             }
             continue;
