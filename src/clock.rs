@@ -61,12 +61,12 @@ impl UnixMs {
 pub(crate) mod as_ms {
     use serde::{Deserialize, Deserializer, Serializer};
 
-    pub(crate) fn serialize<S: Serializer>(span: &super::Duration, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_i64(super::millis(*span))
+    pub(crate) fn serialize<S: Serializer>(span: &std::time::Duration, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_i64(crate::clock::millis(*span))
     }
 
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<super::Duration, D::Error> {
-        Ok(super::Duration::from_millis(u64::try_from(i64::deserialize(from)?).unwrap_or(0)))
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<std::time::Duration, D::Error> {
+        Ok(std::time::Duration::from_millis(u64::try_from(i64::deserialize(from)?).unwrap_or(0)))
     }
 }
 
